@@ -1,0 +1,85 @@
+"""Language: which one to speak, and the translation of messages.
+
+English is the source language and needs nothing loaded; 简体中文 comes from the compiled catalogue in ``locale``.
+``_`` translates when it is called; ``N_`` only marks a text that is translated later, where it is shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gettext import NullTranslations
+
+LANGUAGES = ("en", "zh")
+LOCALE_FOLDER = Path(__file__).with_name("locale")
+_catalogue_names = {"zh": "zh_CN"}
+
+_language = "en"
+_translations: NullTranslations | None = None
+
+
+def N_(message: str) -> str:
+    """Mark ``message`` for extraction; translate it with ``_`` where it is shown."""
+    return message
+
+
+def _(message: str) -> str:
+    """``message`` in the current language."""
+    return message if _translations is None else _translations.gettext(message)
+
+
+def language() -> str:
+    """The current language: ``en`` or ``zh``."""
+    return _language
+
+
+def use(name: str) -> None:
+    """Speak ``name`` (``en`` or ``zh``) from now on.
+
+    Click translates its own words ("Usage", "Options") through the default gettext domain, so that one is set too.
+    """
+    global _language, _translations
+    if name not in LANGUAGES:
+        raise ValueError(name)
+    if name == _language:
+        return
+    import gettext
+
+    _language = name
+    if name == "en":
+        _translations = None
+        gettext.textdomain("messages")
+        os.environ.pop("LANGUAGE", None)
+    else:
+        catalogue = _catalogue_names[name]
+        _translations = gettext.translation("mailsetup", LOCALE_FOLDER, [catalogue])
+        os.environ["LANGUAGE"] = catalogue
+        gettext.bindtextdomain("mailsetup", LOCALE_FOLDER)
+        gettext.textdomain("mailsetup")
+
+
+def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The language for a command line: ``--lang``, then MAILSETUP_LANG, LC_ALL, LC_MESSAGES, LANG.
+
+    The first one that is set decides; anything that starts with "zh" is Chinese, the rest English. ``--lang`` is read
+    here, before click sees it, so that it also holds for help pages and usage errors whatever its position.
+    """
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == "--lang" and position + 1 < len(arguments):
+            return _match(arguments[position + 1])
+        if argument.startswith("--lang="):
+            return _match(argument.removeprefix("--lang="))
+    for variable in ("MAILSETUP_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environment.get(variable):
+            return _match(value)
+    return "en"
+
+
+def _match(value: str) -> str:
+    return "zh" if value.lower().startswith("zh") else "en"

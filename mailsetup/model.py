@@ -1,0 +1,310 @@
+"""The records that every part of mailsetup shares: what was asked, found, tried and written.
+
+Records carry codes and facts, never sentences (``text`` phrases them in the user's language) and never a password.
+They are ``NamedTuple`` classes because a cold offline lookup imports this module: a frozen dataclass costs about four
+times as much to create. Enumerations hold the very words that YAML, JSON and command-line options use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Protocol(StrEnum):
+    """A mail protocol that a client is configured for."""
+
+    IMAP = "imap"
+    POP3 = "pop3"
+    SMTP = "smtp"  # message submission (RFC 6409), not relay between servers
+
+
+class Security(StrEnum):
+    """How the connection is protected (RFC 8314)."""
+
+    TLS = "tls"  # implicit TLS: from the first byte
+    STARTTLS = "starttls"  # a mandatory upgrade after connecting
+    PLAIN = "plain"  # no protection: known to exist, never recommended
+
+
+class Authentication(StrEnum):
+    """What proves the user's identity to the server."""
+
+    PASSWORD = "password"
+    APP_PASSWORD = "app-password"  # made in the provider's settings, one per client
+    AUTH_CODE = "auth-code"  # 授权码: what Chinese providers call their app password
+    ENCRYPTED_PASSWORD = "encrypted-password"  # challenge-response such as CRAM-MD5
+    OAUTH2 = "oauth2"
+    KERBEROS = "kerberos"
+    NTLM = "ntlm"
+    NONE = "none"
+
+
+class ProviderStatus(StrEnum):
+    """Whether a mail client can be used with a provider at all."""
+
+    ACTIVE = "active"
+    NO_CLIENT_ACCESS = "no-client-access"
+    DISCONTINUED = "discontinued"
+
+
+class Status(StrEnum):
+    """The outcome of asking one source, or of a whole lookup.
+
+    NOTHING ("asked, and there is none") and FAILED ("could not ask") lead to different advice and exit codes.
+    """
+
+    FOUND = "found"
+    NOTHING = "nothing"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # a source that was not asked at all; never the outcome of a lookup
+
+
+class Confidence(StrEnum):
+    """How sure a setting is."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Stage(StrEnum):
+    """The step of a probe that was reached."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    GREETING = "greeting"
+    STARTTLS = "starttls"
+    CAPABILITY = "capability"
+    LOGIN = "login"
+    MAILBOX = "mailbox"
+    SEND = "send"
+
+
+# A username form is one of these words or a template with the placeholders of the autoconfig format.
+USERNAME_ADDRESS = "address"
+USERNAME_LOCAL_PART = "local-part"
+USERNAME_UNKNOWN = "unknown"
+PLACEHOLDERS = ("%EMAILADDRESS%", "%EMAILLOCALPART%", "%EMAILDOMAIN%")
+
+
+class Address(NamedTuple):
+    """A parsed mail address, or only its domain (``local_part`` is None). See ``address.parse``."""
+
+    local_part: str | None  # as typed, case kept; a quoted string keeps its quotes
+    domain: str  # lower-case A-labels, no trailing dot
+    domain_unicode: str  # U-labels; equal to ``domain`` for plain ASCII names
+
+    def __str__(self) -> str:
+        return self.domain if self.local_part is None else f"{self.local_part}@{self.domain}"
+
+
+class Endpoint(NamedTuple):
+    """Where and how a client connects."""
+
+    protocol: Protocol
+    host: str  # lower-case A-labels
+    port: int
+    security: Security
+    username_form: str = USERNAME_UNKNOWN
+    authentication: tuple[Authentication, ...] = ()  # preferred first; empty: the source does not say
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """What makes two endpoints the same server setting, whatever the sources say about the login."""
+        return (self.protocol, self.host, self.port, self.security)
+
+    def username(self, address: Address | None) -> str | None:
+        """The login name for ``address``; None without a local part.
+
+        An unknown form yields the full address, the first thing to try (RFC 6186 §4).
+        """
+        if address is None or address.local_part is None:
+            return None
+        match self.username_form:
+            case "address" | "unknown":
+                return str(address)
+            case "local-part":
+                return address.local_part
+        name = self.username_form
+        for placeholder, value in zip(PLACEHOLDERS, (str(address), address.local_part, address.domain), strict=True):
+            name = name.replace(placeholder, value)
+        return name
+
+
+class Note(NamedTuple):
+    """A text about a provider under a warning code, in every language we speak."""
+
+    code: str
+    en: str
+    zh: str
+
+    def text(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+class Origin(NamedTuple):
+    """Where facts about a provider come from."""
+
+    kind: str  # official-page, quoted, live-checked, several-sources, single-source, unverified
+    locator: str  # URL, or the name of a public data set
+    facts: tuple[str, ...]  # the keys of the provider entry it supports, e.g. ("imap", "smtp", "auth-code")
+    checked: str  # ISO 8601 date, or "" when the source gives none
+
+
+class RatedEndpoint(NamedTuple):
+    """An endpoint of a provider and how well it is supported by the provider's origins."""
+
+    endpoint: Endpoint
+    confidence: Confidence
+
+
+class Provider(NamedTuple):
+    """One entry of the curated database."""
+
+    id: str
+    name: str
+    name_zh: str
+    status: ProviderStatus
+    domains: tuple[str, ...]  # mail domains; "*.example.com" covers every subdomain of example.com
+    mx: tuple[str, ...]  # host names, or suffixes with a leading dot
+    endpoints: tuple[RatedEndpoint, ...]  # per protocol, best first
+    needs: tuple[str, ...]  # warning codes: what the user must do or know first
+    notes: tuple[Note, ...]
+    wrong_hosts: tuple[str, ...]  # host names that are widely copied for this provider, and wrong
+    webmail: str | None
+    help: str | None
+    origins: tuple[Origin, ...]
+
+    @property
+    def checked(self) -> str | None:
+        """The newest date on which any fact was checked (ISO 8601), or None."""
+        return max((origin.checked for origin in self.origins if origin.checked), default=None)
+
+
+class Evidence(NamedTuple):
+    """One source that names a setting."""
+
+    source: str  # providers, mx, autoconfig, well-known, ispdb, srv, http-autoconfig
+    locator: str  # provider id, URL or DNS name
+    trusted: bool  # every hop to this answer was authenticated
+    detail: str = ""
+
+
+class Candidate(NamedTuple):
+    """An endpoint with all the evidence for it."""
+
+    endpoint: Endpoint
+    evidence: tuple[Evidence, ...]
+    confidence: Confidence
+    verified: bool | None = None  # by a live connection; None: not tried
+
+    @property
+    def trusted(self) -> bool:
+        return any(evidence.trusted for evidence in self.evidence)
+
+
+class Notice(NamedTuple):
+    """Something the user must know: a code of the contract and the facts its text needs."""
+
+    code: str
+    facts: Mapping[str, str] = {}
+
+
+class SourceReport(NamedTuple):
+    """What one source answered: a line of the ledger."""
+
+    source: str
+    locator: str
+    status: Status
+    candidates: tuple[Candidate, ...] = ()  # in the source's own order of preference
+    code: str | None = None  # why nothing or failed
+    detail: str = ""
+    elapsed_ms: float = 0.0
+    provider: Provider | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+class Lookup(NamedTuple):
+    """The answer to "which settings does this address or domain need?"."""
+
+    query: str
+    address: Address  # a query for a bare domain has no local part
+    status: Status
+    provider: Provider | None
+    incoming: tuple[Candidate, ...]  # recommended, best first
+    outgoing: tuple[Candidate, ...]
+    others: tuple[Candidate, ...]  # outranked or unusable (plaintext): shown only on request
+    reports: tuple[SourceReport, ...]
+    notices: tuple[Notice, ...]
+    elapsed_ms: float
+
+    def recommended(self) -> tuple[Candidate, ...]:
+        """The best candidate of each protocol, incoming first."""
+        best: dict[Protocol, Candidate] = {}
+        for candidate in self.incoming + self.outgoing:
+            best.setdefault(candidate.endpoint.protocol, candidate)
+        return tuple(best.values())
+
+
+class AddressResult(NamedTuple):
+    """How one IP address of a probed host behaved."""
+
+    ip: str
+    outcome: str  # ok, failed, or skipped (another address answered first)
+    code: str | None = None
+
+
+class TLSFacts(NamedTuple):
+    """The TLS session and the server's certificate."""
+
+    version: str | None  # e.g. "TLSv1.3"; None if no handshake completed
+    cipher: str | None
+    verified: bool
+    subject: str | None = None
+    issuer: str | None = None
+    names: tuple[str, ...] = ()  # DNS names of the certificate (subjectAltName)
+    not_before: str | None = None  # ISO 8601, UTC
+    not_after: str | None = None
+    days_left: int | None = None
+
+
+class ProbeResult(NamedTuple):
+    """The verdict on one endpoint after a live connection."""
+
+    candidate: Candidate
+    username: str | None
+    ok: bool
+    stage: Stage  # the last stage reached
+    code: str | None = None
+    facts: Mapping[str, str] = {}  # for the message: reply, waited, names ...; already free of control characters
+    retryable: bool = False
+    notices: tuple[Notice, ...] = ()
+    addresses: tuple[AddressResult, ...] = ()
+    tls: TLSFacts | None = None
+    greeting: str = ""
+    capabilities: tuple[str, ...] = ()
+    capabilities_before_tls: tuple[str, ...] = ()
+    mechanisms: tuple[str, ...] = ()
+    round_trips: int = 0
+    timing_ms: Mapping[str, float] = {}
+
+
+class AccountServer(NamedTuple):
+    """A server of an account, with the login name filled in."""
+
+    endpoint: Endpoint
+    username: str
+
+
+class Account(NamedTuple):
+    """The single input of every exporter. There is deliberately no password in it."""
+
+    address: Address
+    display_name: str  # "" when the user gave none
+    incoming: tuple[AccountServer, ...]  # at least one, preferred first
+    outgoing: tuple[AccountServer, ...]  # at least one, preferred first
+    provider: Provider | None = None
+    notices: tuple[Notice, ...] = ()  # what the user must do or know first

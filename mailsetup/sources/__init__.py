@@ -1,0 +1,119 @@
+"""Discovery methods: one per file, all with the same shape.
+
+A source turns a target into ledger lines by asking through ``Net``. It decides what an answer *means*; it never opens
+a socket, never decides which answer wins (``ranking`` does) and never phrases a sentence. Parsing is done by pure
+functions beside it. Expected trouble is raised by ``Net`` as ``NetworkError`` and becomes a report in ``ask``, in one
+place; any other exception is a bug and propagates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
+
+from ..errors import InvalidConfig, MailsetupError, NetworkError
+from ..index import Index
+from ..model import Address, Candidate, Notice, Provider, SourceReport, Status
+
+# Answers that mean "asked, and there is none". Everything else that goes wrong means "could not ask".
+NOTHING_CODES = frozenset(
+    {"dns.nxdomain", "dns.no_address", "tcp.refused", "http.not_found", "discover.not_autoconfig", "discover.empty"}
+)
+
+
+class MXRecord(NamedTuple):
+    """A mail exchanger (RFC 5321 §5); host "" is the null MX of RFC 7505."""
+
+    preference: int
+    host: str  # lower-case, without trailing dot
+
+
+class SRVRecord(NamedTuple):
+    """A service location (RFC 2782); host "" means the service is not offered."""
+
+    priority: int
+    weight: int
+    port: int
+    host: str  # lower-case, without trailing dot
+
+
+class Page(NamedTuple):
+    """A body fetched over http(s)."""
+
+    url: str  # where it finally came from
+    chain: tuple[str, ...]  # every address asked, in order; more than one after redirects
+    body: bytes
+
+
+class Net(Protocol):
+    """What sources may ask of the network. Every call respects the one deadline of the lookup."""
+
+    async def mx(self, domain: str) -> list[MXRecord]:
+        """The MX records, [] if there are none; raise LookupFailed (``dns.*``)."""
+        ...
+
+    async def srv(self, name: str) -> list[SRVRecord]:
+        """The SRV records, [] if there are none; raise LookupFailed (``dns.*``)."""
+        ...
+
+    async def get(self, url: str) -> Page:
+        """The body at ``url`` after checked redirects; raise NetworkError (``dns.* tcp.* tls.* http.*``)."""
+        ...
+
+
+class Target(NamedTuple):
+    """What a discovery is about, and the user's choices that sources must respect."""
+
+    address: Address
+    index: Index
+    ispdb: str | None  # base URL, or None when the user does not want it asked
+    send_address: bool = False  # may the local part leave this machine?
+
+
+class Found(NamedTuple):
+    """What a source found under one locator."""
+
+    candidates: tuple[Candidate, ...] = ()
+    detail: str = ""
+    code: str | None = None
+    provider: Provider | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+class Source(Protocol):
+    """The interface of every module in this folder."""
+
+    NAME: str
+
+    async def discover(self, target: Target, net: Net) -> list[SourceReport]:
+        """One report per locator asked."""
+        ...
+
+
+async def ask(source: str, locator: str, question: Callable[[], Awaitable[Found]]) -> SourceReport:
+    """Ask one question and report: how long it took, and whether trouble means NOTHING or FAILED."""
+    started = time.monotonic()
+    found = Found()
+    try:
+        found = await question()
+        status = Status.FOUND if found.candidates or found.provider else Status.NOTHING
+        code, detail = found.code, found.detail
+    except (NetworkError, InvalidConfig) as error:
+        status = Status.NOTHING if error.code in NOTHING_CODES else Status.FAILED
+        code, detail = error.code, _facts(error)
+    return SourceReport(
+        source,
+        locator,
+        status,
+        found.candidates,
+        code,
+        detail,
+        (time.monotonic() - started) * 1000,
+        found.provider,
+        found.notices,
+    )
+
+
+def _facts(error: MailsetupError) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(error.facts.items()))

@@ -1,0 +1,128 @@
+"""Mail protocols without I/O: each dialogue is a generator that yields actions and reads like the RFC's example session.
+
+A dialogue never touches a socket. It yields ``Send``, ``ReadLine``, ``ReadBytes`` and ``StartTLS``; whoever drives it
+performs the action and sends back the bytes that were read (``b""`` for Send and StartTLS). What the dialogue learns
+goes into its ``Session``, so that everything learned before a failure survives it. It ends by returning, or by raising
+``DialogueFailed`` with a code of the contract.
+
+The driver enforces once, for every protocol (see ``prober``):
+
+* end of input and the deadline become ``<area>.eof`` and ``<area>.timeout`` by ``Session.stage``;
+* the limits below; nothing may be buffered when ``StartTLS`` is performed, else the code is ``starttls.injection``;
+* credentials only over verified TLS: ``Send(secret=True)`` on anything else is refused and is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..errors import DialogueFailed
+from ..model import Notice, Protocol, Security, Stage
+
+# RFC 5321 §4.5.3.1.5 allows 512 octets for a reply line and RFC 2449 §4 as much; real servers exceed both a little.
+MAX_LINE_BYTES = 8 * 1024
+# IMAP capability lists come in one line (RFC 9051 §7.2.2).
+MAX_CAPABILITY_LINE_BYTES = 64 * 1024
+MAX_LINES = 256  # lines of one reply
+MAX_LITERAL_BYTES = 64 * 1024
+MAX_SESSION_BYTES = 1024 * 1024  # everything a server may send in one connection, enforced by the driver
+MAX_SASL_ROUNDS = 5
+
+
+class Send(NamedTuple):
+    """Write ``data``. ``secret`` data is never traced, and sent over verified TLS only."""
+
+    data: bytes
+    secret: bool = False
+
+
+class ReadLine(NamedTuple):
+    """Read up to and including the next LF; the dialogue receives the line without its CRLF or LF.
+
+    A longer line ends the probe with ``protocol.line_too_long``.
+    """
+
+    limit: int = MAX_LINE_BYTES
+
+
+class ReadBytes(NamedTuple):
+    """Read exactly ``count`` bytes (an IMAP literal)."""
+
+    count: int
+
+
+class StartTLS(NamedTuple):
+    """Switch to TLS now. Implicit TLS is the same dialogue with this as its first action."""
+
+
+Action = Send | ReadLine | ReadBytes | StartTLS
+Dialogue = Generator[Action, bytes, None]
+
+
+class Secret:
+    """A password or token that no repr, log line or traceback shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself: call it only where the bytes for the wire are made."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+class Login(NamedTuple):
+    """What a dialogue needs to log in and to try that the account is usable."""
+
+    username: str
+    password: Secret
+    address: str  # for MAIL FROM and RCPT TO
+    imap_id: bool = False  # the server demands ID (RFC 2971) before it opens a mailbox
+
+
+@dataclass(slots=True)
+class Session:
+    """What is known about the connection so far; the dialogue fills it, the driver reads it."""
+
+    protocol: Protocol
+    security: Security
+    stage: Stage = Stage.CONNECT
+    over_tls: bool = False  # set by the driver once a verified handshake is done
+    greeting: str = ""
+    capabilities_before_tls: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    mechanisms: tuple[str, ...] = ()  # SASL mechanisms offered after TLS; "LOGIN-COMMAND"/"USER" are not mechanisms
+    logged_in: bool = False
+    notices: list[Notice] = field(default_factory=list)
+
+
+def decode(line: bytes) -> str:
+    """Server text as printable text: UTF-8, else GB18030 (Chinese servers), else Latin-1; control characters dropped.
+
+    Bidirectional and zero-width characters are dropped too, so that a server cannot rearrange what a terminal shows.
+    """
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            text = line.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        text = line.decode("latin-1")
+    return "".join(character for character in text if character.isprintable())
+
+
+def fail(code: str, line: bytes = b"", **facts: str) -> DialogueFailed:
+    """The exception for ``code``; ``line`` is what the server said (made printable, cut to a sensible length)."""
+    if line:
+        facts["reply"] = decode(line)[:300]
+    return DialogueFailed(code, **facts)
