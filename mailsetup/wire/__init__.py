@@ -1,4 +1,4 @@
-"""Mail protocols without I/O: each dialogue is a generator that yields actions and reads like the RFC's example session.
+"""Mail protocols without I/O: each dialogue is a generator of actions and reads like the RFC's example session.
 
 A dialogue never touches a socket. It yields ``Send``, ``ReadLine``, ``ReadBytes`` and ``StartTLS``; whoever drives it
 performs the action and sends back the bytes that were read (``b""`` for Send and StartTLS). What the dialogue learns
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..errors import DialogueFailed
 from ..model import Notice, Protocol, Security, Stage
@@ -103,6 +103,31 @@ class Session:
     mechanisms: tuple[str, ...] = ()  # SASL mechanisms offered after TLS; "LOGIN-COMMAND"/"USER" are not mechanisms
     logged_in: bool = False
     notices: list[Notice] = field(default_factory=list)
+
+
+# What a broken connection means at each stage: end of input, deadline, reset. From the greeting on, a reset is the same
+# news as an end of input: which of the two a client sees depends on what the server left unread (RFC 1122 §4.2.2.13).
+_INTERRUPTED: dict[Stage, tuple[str, str, str]] = {
+    Stage.DNS: ("dns.timeout", "dns.timeout", "dns.timeout"),  # a resolver that hangs up has not answered
+    Stage.CONNECT: ("tcp.reset", "tcp.timeout", "tcp.reset"),
+    Stage.TLS: ("tls.eof", "tls.timeout", "tls.reset"),
+    Stage.GREETING: ("greeting.eof", "greeting.timeout", "tcp.reset"),  # typical of a filter in between
+    Stage.STARTTLS: ("starttls.eof", "protocol.timeout", "starttls.eof"),
+    Stage.CAPABILITY: ("protocol.eof", "protocol.timeout", "protocol.eof"),
+    Stage.LOGIN: ("auth.eof", "auth.timeout", "auth.eof"),
+    Stage.MAILBOX: ("protocol.eof", "protocol.timeout", "protocol.eof"),
+    Stage.SEND: ("protocol.eof", "protocol.timeout", "protocol.eof"),
+}
+
+
+def interrupted(stage: Stage, kind: Literal["eof", "timeout", "reset"]) -> str:
+    """The code for a connection that ended, stalled or was reset at ``stage``.
+
+    ``Session.stage`` stays STARTTLS during the handshake that follows the go-ahead; a handshake that stalls there is
+    ``tls.timeout``, as it is for implicit TLS: the driver knows that it is in one and passes ``Stage.TLS``.
+    """
+    eof, timeout, reset = _INTERRUPTED[stage]
+    return {"eof": eof, "timeout": timeout, "reset": reset}[kind]
 
 
 def decode(line: bytes) -> str:
