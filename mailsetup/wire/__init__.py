@@ -14,9 +14,10 @@ The driver enforces once, for every protocol (see ``prober``):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from ..errors import DialogueFailed
 from ..model import Notice, Protocol, Security, Stage
@@ -29,6 +30,7 @@ MAX_LINES = 256  # lines of one reply
 MAX_LITERAL_BYTES = 64 * 1024
 MAX_SESSION_BYTES = 1024 * 1024  # everything a server may send in one connection, enforced by the driver
 MAX_SASL_ROUNDS = 5
+MAX_REPLY_CHARACTERS = 300  # of server text kept for people to read
 
 
 class Send(NamedTuple):
@@ -48,9 +50,9 @@ class ReadLine(NamedTuple):
 
 
 class ReadBytes(NamedTuple):
-    """Read exactly ``count`` bytes (an IMAP literal)."""
+    """Read exactly ``size`` bytes (an IMAP literal)."""
 
-    count: int
+    size: int
 
 
 class StartTLS(NamedTuple):
@@ -58,7 +60,9 @@ class StartTLS(NamedTuple):
 
 
 Action = Send | ReadLine | ReadBytes | StartTLS
-Dialogue = Generator[Action, bytes, None]
+Result = TypeVar("Result")
+Step = Generator[Action, bytes, Result]  # a piece of a dialogue, run with ``yield from``
+Dialogue = Step[None]
 
 
 class Secret:
@@ -102,6 +106,7 @@ class Session:
     capabilities: tuple[str, ...] = ()
     mechanisms: tuple[str, ...] = ()  # SASL mechanisms offered after TLS; "LOGIN-COMMAND"/"USER" are not mechanisms
     logged_in: bool = False
+    farewell: str = ""  # the text of an IMAP "* BYE" in the middle: why the end of input follows, if it does
     notices: list[Notice] = field(default_factory=list)
 
 
@@ -149,5 +154,63 @@ def decode(line: bytes) -> str:
 def fail(code: str, line: bytes = b"", **facts: str) -> DialogueFailed:
     """The exception for ``code``; ``line`` is what the server said (made printable, cut to a sensible length)."""
     if line:
-        facts["reply"] = decode(line)[:300]
+        facts["reply"] = shown(line)
     return DialogueFailed(code, **facts)
+
+
+def command(line: bytes, *, secret: bool = False) -> Send:
+    """Send ``line`` and the line end of every mail protocol."""
+    return Send(line + b"\r\n", secret)
+
+
+def shown(line: bytes) -> str:
+    """What of ``line`` is shown to people: decoded and cut."""
+    return decode(line)[:MAX_REPLY_CHARACTERS]
+
+
+_BANNERS = (
+    ("http", re.compile(rb"HTTP/|\s*<(?:!doctype )?html", re.IGNORECASE)),
+    ("ssh", re.compile(rb"SSH-")),
+    ("imap", re.compile(rb"\* (?:OK|PREAUTH|BYE)\b", re.IGNORECASE)),
+    ("pop3", re.compile(rb"(?:\+OK|-ERR)\b", re.IGNORECASE)),
+    # FTP greets with 220 as SMTP does (RFC 959 §5.4), but an SMTP server may well be called ftp.example.com.
+    ("ftp", re.compile(rb"220(?!.*SMTP).*FTP", re.IGNORECASE | re.DOTALL)),
+    ("smtp", re.compile(rb"(?:220|[45][0-9][0-9])(?:[ -]|$)")),
+)
+
+
+def banner(line: bytes) -> str:
+    """Which service speaks like this: http, ssh, imap, pop3, ftp, smtp or unknown.
+
+    ``line`` is the first line of a connection, or as much of it as there is. 220 alone does not prove SMTP.
+    """
+    return next((service for service, pattern in _BANNERS if pattern.match(line)), "unknown")
+
+
+def wrong_greeting(session: Session, line: bytes) -> DialogueFailed:
+    """The exception for a greeting that is not of ``session.protocol``."""
+    service = banner(line)
+    if service in ("http", "ssh"):
+        return fail(f"greeting.{service}", line)
+    return fail("greeting.wrong_protocol", line, expected=session.protocol, seen=service)
+
+
+def implicit_tls(session: Session) -> Dialogue:
+    """TLS from the first byte (RFC 8314 §3)."""
+    session.stage = Stage.TLS
+    yield StartTLS()
+
+
+def upgrade(session: Session) -> Dialogue:
+    """TLS after the server's go-ahead; what it said before is kept for show and must be asked again.
+
+    RFC 3207 §4.2, RFC 9051 §6.2.1, RFC 2595 §4: an attacker may have written all of it.
+    """
+    yield StartTLS()
+    session.capabilities_before_tls = session.capabilities
+    session.capabilities = session.mechanisms = ()
+
+
+def offers(capabilities: tuple[str, ...], name: str) -> bool:
+    """Whether ``name`` is among ``capabilities``, whatever its letter case and parameters."""
+    return any(capability.upper().partition(" ")[0] == name for capability in capabilities)
