@@ -7,9 +7,14 @@ names) and UTS 46 (internationalised domains). Host names from the network pass 
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import TYPE_CHECKING
 
 from .errors import InputError
 from .model import Address
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 MAX_ADDRESS_OCTETS = 254  # RFC 5321 §4.5.3.1.3: a path has 256 octets, two of them are angle brackets
 MAX_LOCAL_PART_OCTETS = 64
@@ -54,6 +59,26 @@ def parse_host(text: str) -> str:
 def is_subdomain(name: str, parent: str) -> bool:
     """Whether ``name`` is ``parent`` or below it, on label boundaries."""
     return name == parent or name.endswith("." + parent)
+
+
+def same_owner(host: str, domain: str) -> bool:
+    """Whether ``host`` lies under the registrable domain of ``domain``."""
+    return is_subdomain(host, registrable_domain(domain))
+
+
+def registrable_domain(domain: str) -> str:
+    """The registrable domain of ``domain`` by the Public Suffix List, private section included.
+
+    A domain that is itself a public suffix is its own: there is nothing above it that its owner controls.
+    """
+    return str(_suffixes().privatesuffix(domain) or domain)
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList  # reads 250 KB; only discovery needs it
+
+    return PublicSuffixList(idna=True)
 
 
 def printable(text: str) -> str:

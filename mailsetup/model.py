@@ -7,7 +7,7 @@ times as much to create. Enumerations hold the very words that YAML, JSON and co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -227,6 +227,14 @@ class SourceReport(NamedTuple):
     notices: tuple[Notice, ...] = ()
 
 
+def best_per_protocol(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """The first candidate of each protocol, in order of appearance."""
+    best: dict[Protocol, Candidate] = {}
+    for candidate in candidates:
+        best.setdefault(candidate.endpoint.protocol, candidate)
+    return tuple(best.values())
+
+
 class Lookup(NamedTuple):
     """The answer to "which settings does this address or domain need?"."""
 
@@ -243,10 +251,7 @@ class Lookup(NamedTuple):
 
     def recommended(self) -> tuple[Candidate, ...]:
         """The best candidate of each protocol, incoming first."""
-        best: dict[Protocol, Candidate] = {}
-        for candidate in self.incoming + self.outgoing:
-            best.setdefault(candidate.endpoint.protocol, candidate)
-        return tuple(best.values())
+        return best_per_protocol(self.incoming + self.outgoing)
 
 
 class AddressResult(NamedTuple):
@@ -308,3 +313,17 @@ class Account(NamedTuple):
     outgoing: tuple[AccountServer, ...]  # at least one, preferred first
     provider: Provider | None = None
     notices: tuple[Notice, ...] = ()  # what the user must do or know first
+
+
+class NetworkOptions(NamedTuple):
+    """How the network may be used; the same words as the command-line options."""
+
+    timeout_s: float | None = None  # for the whole work on one target; None: the command's default
+    nameservers: tuple[str, ...] = ()  # "IP" or "IP:PORT"; empty: the system's
+    ca_file: str | None = None  # PEM file of further trusted CA certificates
+    allow_private: bool = False
+    allow_http: bool = False
+    send_address: bool = False
+    ispdb: str | None = "https://autoconfig.thunderbird.net/v1.1/"  # None: do not ask it
+    verify: bool = True  # connect to the best discovered settings before recommending them
+    jobs: int = 16

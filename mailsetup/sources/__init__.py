@@ -18,8 +18,10 @@ from ..model import Address, Candidate, Notice, Provider, SourceReport, Status
 
 # Answers that mean "asked, and there is none". Everything else that goes wrong means "could not ask".
 NOTHING_CODES = frozenset(
-    {"dns.nxdomain", "dns.no_address", "tcp.refused", "http.not_found", "discover.not_autoconfig", "discover.empty"}
+    {"dns.nxdomain", "dns.no_address", "tcp.refused", "discover.not_autoconfig", "discover.empty"}
 )
+# Client errors that ask to come back later or elsewhere (RFC 9110 §15.5, RFC 8470, RFC 6585); any other 4xx is a "no".
+_TRY_LATER = frozenset({"408", "421", "425", "429"})
 
 
 class MXRecord(NamedTuple):
@@ -100,7 +102,7 @@ async def ask(source: str, locator: str, question: Callable[[], Awaitable[Found]
         status = Status.FOUND if found.candidates or found.provider else Status.NOTHING
         code, detail = found.code, found.detail
     except (NetworkError, InvalidConfig) as error:
-        status = Status.NOTHING if error.code in NOTHING_CODES else Status.FAILED
+        status = Status.NOTHING if means_nothing(error) else Status.FAILED
         code, detail = error.code, _facts(error)
     return SourceReport(
         source,
@@ -113,6 +115,14 @@ async def ask(source: str, locator: str, question: Callable[[], Awaitable[Found]
         found.provider,
         found.notices,
     )
+
+
+def means_nothing(error: MailsetupError) -> bool:
+    """Whether ``error`` is an answer ("there is none") and not trouble on the way to one."""
+    if error.code == "http.status":
+        status = error.facts.get("status", "")
+        return status.startswith("4") and status not in _TRY_LATER
+    return error.code in NOTHING_CODES
 
 
 def _facts(error: MailsetupError) -> str:

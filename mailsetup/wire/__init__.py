@@ -15,6 +15,7 @@ The driver enforces once, for every protocol (see ``prober``):
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
@@ -91,6 +92,14 @@ class Login(NamedTuple):
     password: Secret
     address: str  # for MAIL FROM and RCPT TO
     imap_id: bool = False  # the server demands ID (RFC 2971) before it opens a mailbox
+
+    def password_forms(self) -> tuple[str, ...]:
+        """Every form in which the password travels, so that a server's echo of it can be masked."""
+        password = self.password.reveal()
+        if not password:
+            return ()
+        plain = f"\0{self.username}\0{password}"
+        return (*(b64encode(text.encode()).decode() for text in (plain, password)), password)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,134 @@
+"""From ranked candidates to the answer: its status, the provider and everything the user must know. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from .model import (
+    Address,
+    Candidate,
+    Lookup,
+    Notice,
+    Protocol,
+    Provider,
+    ProviderStatus,
+    Security,
+    SourceReport,
+    Status,
+    best_per_protocol,
+)
+from .ranking import Ranking, leaves_domain
+
+
+def conclude(
+    query: str,
+    address: Address,
+    reports: Sequence[SourceReport],
+    ranking: Ranking,
+    protocols: frozenset[Protocol],
+    started: float,
+) -> Lookup:
+    """The lookup that ``reports`` and their ``ranking`` amount to; ``started`` is a ``time.monotonic()`` reading."""
+    recommended = ranking.incoming + ranking.outgoing
+    provider = _provider(reports, recommended)
+    missing = any(report.code == "dns.nxdomain" and report.source == "mx" for report in reports)
+    if recommended:
+        status = Status.FOUND
+    elif not missing and any(report.status is Status.FAILED for report in reports):
+        status = Status.FAILED
+    else:
+        status = Status.NOTHING
+    notices = [*_about_provider(provider, recommended), *_from_sources(reports, ranking, protocols)]
+    if missing and not recommended:
+        notices.append(Notice("no-such-domain", {"domain": address.domain}))
+    if recommended:
+        notices += _about_trust(reports, ranking, address.domain)
+    elif any(candidate.endpoint.security is Security.PLAIN for candidate in ranking.others):
+        notices.append(Notice("plaintext"))
+    return Lookup(
+        query,
+        address,
+        status,
+        provider,
+        ranking.incoming,
+        ranking.outgoing,
+        ranking.others,
+        tuple(reports),
+        tuple(notices),
+        (time.monotonic() - started) * 1000,
+    )
+
+
+def with_others(lookup: Lookup) -> Lookup:
+    """``lookup`` with every candidate in its lists, the recommended ones first, and a warning if some are plaintext."""
+    incoming = tuple(c for c in lookup.others if c.endpoint.protocol is not Protocol.SMTP)
+    outgoing = tuple(c for c in lookup.others if c.endpoint.protocol is Protocol.SMTP)
+    notices = lookup.notices
+    plain = any(candidate.endpoint.security is Security.PLAIN for candidate in lookup.others)
+    if plain and not any(notice.code == "plaintext" for notice in notices):
+        notices += (Notice("plaintext"),)
+    return lookup._replace(incoming=lookup.incoming + incoming, outgoing=lookup.outgoing + outgoing, notices=notices)
+
+
+def _provider(reports: Sequence[SourceReport], recommended: Sequence[Candidate]) -> Provider | None:
+    """The provider by domain, or the one behind the MX if the recommended servers are its own."""
+    for report in reports:
+        if report.source == "providers" and report.provider is not None:
+            return report.provider
+    hosts = {candidate.endpoint.host for candidate in recommended}
+    for report in reports:
+        provider = report.provider
+        if provider is not None and (not hosts or hosts & {e.endpoint.host for e in provider.endpoints}):
+            return provider
+    return None
+
+
+def _about_provider(provider: Provider | None, recommended: Sequence[Candidate]) -> list[Notice]:
+    if provider is None:
+        return []
+    facts = {"provider": provider.id, "help": provider.help or ""}
+    if provider.status is not ProviderStatus.ACTIVE:
+        return [Notice(str(provider.status), facts)]
+    protocols = {candidate.endpoint.protocol for candidate in recommended}
+    return [
+        Notice(code, facts)
+        for code in provider.needs
+        if recommended and (code != "imap-id" or Protocol.IMAP in protocols)
+    ]
+
+
+def _from_sources(
+    reports: Sequence[SourceReport], ranking: Ranking, protocols: frozenset[Protocol]
+) -> list[Notice]:
+    """What sources have to say beside settings, each thing once."""
+    offered = {candidate.endpoint.protocol for candidate in ranking.incoming + ranking.outgoing}
+    notices: dict[tuple[str, str], Notice] = {}
+    for report in reports:
+        for notice in report.notices:
+            protocol = notice.facts.get("protocol", "")
+            # "Not offered" under one label means little if the protocol is offered under another.
+            if protocol and (protocol in offered or protocol not in protocols):
+                continue
+            notices.setdefault((notice.code, protocol), notice)
+    return list(notices.values())
+
+
+def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str) -> list[Notice]:
+    notices = []
+    best = best_per_protocol(ranking.incoming + ranking.outgoing)
+    untrusted = sorted({candidate.endpoint.host for candidate in best if not candidate.trusted})
+    if untrusted:
+        notices.append(Notice("untrusted", {"hosts": ", ".join(untrusted)}))
+    foreign = sorted({candidate.endpoint.host for candidate in best if leaves_domain(candidate, domain)})
+    if foreign:
+        notices.append(Notice("cross-domain", {"hosts": ", ".join(foreign), "domain": domain}))
+    if ranking.conflicts:
+        known = any(report.source == "providers" and report.candidates for report in reports)
+        facts = {"protocols": ", ".join(protocol.upper() for protocol in ranking.conflicts)}
+        notices.append(Notice("stale" if known else "conflict", facts))
+    failed = [report for report in reports if report.status is Status.FAILED]
+    if failed:
+        sources = "; ".join(f"{report.source} {report.locator} ({report.code})" for report in failed)
+        notices.append(Notice("degraded", {"sources": sources}))
+    return notices

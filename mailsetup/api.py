@@ -1,0 +1,247 @@
+"""The four calls that the command line and library users share: ``lookup``, ``discover``, ``probe``, ``export``.
+
+Each has an ``async`` twin for callers that run an event loop (``export`` is given a lookup and needs none). Imports are
+inside the functions: a lookup that the database answers must not pay for the network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from . import address as addresses
+from .answers import conclude
+from .errors import ExportError
+from .index import Index
+from .model import (
+    Account,
+    AccountServer,
+    Address,
+    Candidate,
+    Lookup,
+    NetworkOptions,
+    Protocol,
+    Security,
+    SourceReport,
+    Status,
+)
+from .ranking import rank
+from .sources import database
+
+if TYPE_CHECKING:
+    from .exporters import Export
+    from .model import ProbeResult
+    from .net import Resolver
+    from .wire import Secret
+
+ALL_PROTOCOLS = frozenset(Protocol)
+NETWORK_SOURCES = ("autoconfig", "well-known", "ispdb", "srv", "mx")
+
+
+def lookup(
+    query: str,
+    *,
+    offline: bool = False,
+    online: bool = False,
+    protocols: Iterable[Protocol] = ALL_PROTOCOLS,
+    options: NetworkOptions | None = None,
+    whole_ledger: bool = False,
+) -> Lookup:
+    """The mail settings for an address or domain.
+
+    The curated database answers at once and without network. For a domain it does not know, discovery asks the domain
+    itself, unless ``offline``; ``online`` runs discovery in any case and compares. Raises InputError for a query that is
+    neither an address nor a domain; trouble on the network is in the result (``status``, ``reports``), never raised.
+    """
+    started = time.monotonic()
+    address = addresses.parse(query)
+    answer = _from_database(query, address, frozenset(protocols), started, offline=offline, online=online)
+    if answer is not None:
+        return answer
+    import asyncio  # 48 ms: only where the network is used
+
+    return asyncio.run(
+        lookup_async(query, online=online, protocols=protocols, options=options, whole_ledger=whole_ledger)
+    )
+
+
+async def lookup_async(
+    query: str,
+    *,
+    offline: bool = False,
+    online: bool = False,
+    protocols: Iterable[Protocol] = ALL_PROTOCOLS,
+    options: NetworkOptions | None = None,
+    whole_ledger: bool = False,
+    resolver: Resolver | None = None,
+) -> Lookup:
+    """``lookup`` for callers with a running event loop; ``resolver`` shares DNS answers between calls."""
+    started = time.monotonic()
+    address = addresses.parse(query)
+    answer = _from_database(query, address, frozenset(protocols), started, offline=offline, online=online)
+    if answer is not None:
+        return answer
+    return await discover_async(
+        query, protocols=protocols, options=options, whole_ledger=whole_ledger, resolver=resolver
+    )
+
+
+def discover(
+    query: str,
+    *,
+    protocols: Iterable[Protocol] = ALL_PROTOCOLS,
+    options: NetworkOptions | None = None,
+    whole_ledger: bool = False,
+) -> Lookup:
+    """What the network says about an address or domain, compared with the database where it has an entry."""
+    import asyncio
+
+    return asyncio.run(discover_async(query, protocols=protocols, options=options, whole_ledger=whole_ledger))
+
+
+async def discover_async(
+    query: str,
+    *,
+    protocols: Iterable[Protocol] = ALL_PROTOCOLS,
+    options: NetworkOptions | None = None,
+    whole_ledger: bool = False,
+    resolver: Resolver | None = None,
+) -> Lookup:
+    """``discover`` for callers with a running event loop."""
+    from . import discovery
+    from .net import Resolver
+
+    address = addresses.parse(query)
+    options = options or NetworkOptions()
+    index = Index.load()
+    known = database.discover(address.domain, index)
+    return await discovery.discover(
+        query,
+        address,
+        index,
+        options,
+        resolver or Resolver(options.nameservers),
+        known=known,
+        protocols=frozenset(protocols),
+        whole_ledger=whole_ledger,
+    )
+
+
+def probe(
+    target: str | Candidate | Lookup,
+    *,
+    protocols: Iterable[Protocol] = ALL_PROTOCOLS,
+    everything: bool = False,
+    username: str | None = None,
+    password: Secret | str | None = None,
+    options: NetworkOptions | None = None,
+    trace: Callable[[str], None] | None = None,
+) -> tuple[ProbeResult, ...]:
+    """Prove settings with live connections, all protocols at once.
+
+    ``target`` is an address or domain (its recommended settings are probed, with ``everything`` all of them), an
+    endpoint such as ``imaps://imap.qq.com`` or ``imap.qq.com:993``, or what an earlier lookup returned. With
+    ``password`` the account is logged in to and tried, one attempt per protocol; a refused password is not tried again.
+    Raises InputError for a target that cannot be understood.
+    """
+    import asyncio
+
+    return asyncio.run(
+        probe_async(
+            target,
+            protocols=protocols,
+            everything=everything,
+            username=username,
+            password=password,
+            options=options,
+            trace=trace,
+        )
+    )
+
+
+async def probe_async(
+    target: str | Candidate | Lookup,
+    *,
+    protocols: Iterable[Protocol] = ALL_PROTOCOLS,
+    everything: bool = False,
+    username: str | None = None,
+    password: Secret | str | None = None,
+    options: NetworkOptions | None = None,
+    trace: Callable[[str], None] | None = None,
+    resolver: Resolver | None = None,
+) -> tuple[ProbeResult, ...]:
+    """``probe`` for callers with a running event loop."""
+    from . import probing
+    from .net import Resolver
+
+    options = options or NetworkOptions()
+    resolver = resolver or Resolver(options.nameservers)
+    return await probing.probe_all(
+        await probing.plan(
+            target, frozenset(protocols), everything=everything, username=username, options=options, resolver=resolver
+        ),
+        options,
+        resolver,
+        password=password,
+        trace=trace,
+    )
+
+
+def export(target: str | Lookup | Account, to: str, *, display_name: str = "", offline: bool = False) -> Export:
+    """The configuration of ``target`` in the format called ``to`` (a key of ``exporters.EXPORTERS``).
+
+    ``target`` is an address, or what an earlier ``lookup`` of an address returned. Raises KeyError for an unknown
+    format, InputError for a target without a local part, ExportError if the format cannot express the account.
+    """
+    from .exporters import load
+
+    exporter = load(to)
+    if isinstance(target, str):
+        target = lookup(target, offline=offline)
+    account = target if isinstance(target, Account) else account_of(target, display_name)
+    return exporter.render(account)
+
+
+def account_of(answer: Lookup, display_name: str = "") -> Account:
+    """The account that a lookup of an address describes; raise ExportError if it lacks servers for one direction."""
+    address = answer.address
+    if address.local_part is None:
+        raise ExportError("export.no_address", domain=address.domain)
+    if not answer.incoming:
+        raise ExportError("export.no_incoming", domain=address.domain)
+    if not answer.outgoing:
+        raise ExportError("export.no_outgoing", domain=address.domain)
+    return Account(
+        address,
+        display_name,
+        _servers(answer.incoming, address),
+        _servers(answer.outgoing, address),
+        answer.provider,
+        answer.notices,
+    )
+
+
+def _servers(candidates: tuple[Candidate, ...], address: Address) -> tuple[AccountServer, ...]:
+    return tuple(
+        AccountServer(candidate.endpoint, candidate.endpoint.username(address) or str(address))
+        for candidate in candidates
+        if candidate.endpoint.security is not Security.PLAIN
+    )
+
+
+def _from_database(
+    query: str, address: Address, protocols: frozenset[Protocol], started: float, *, offline: bool, online: bool
+) -> Lookup | None:
+    """The database's answer, or None if the network has to be asked."""
+    if online and not offline:
+        return None
+    index = Index.load()
+    report = database.discover(address.domain, index)
+    if report.provider is None and not offline:
+        return None
+    reports = [report._replace(elapsed_ms=(time.monotonic() - started) * 1000)]
+    if report.provider is None:
+        skipped = "--offline: not asked"
+        reports += [SourceReport(name, address.domain, Status.SKIPPED, detail=skipped) for name in NETWORK_SOURCES]
+    return conclude(query, address, reports, rank(reports, address.domain, protocols), protocols, started)

@@ -1,0 +1,397 @@
+"""The only file that opens sockets: DNS questions, checked TCP connections and TLS on them.
+
+Everything ends at one monotonic deadline. Names are resolved here, the addresses are checked (no private ranges unless
+allowed) and the connection goes to the *checked* address, so a second DNS answer cannot redirect it. TLS runs over
+``ssl.MemoryBIO``: that keeps the first bytes a server sent (which tell what answered instead of TLS), makes "nothing
+may be buffered at the switch" exact, and behaves the same on every Python and platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING, NoReturn
+
+from . import tls
+from .errors import ConnectFailed, InputError, LookupFailed, MailsetupError
+from .model import AddressResult, NetworkOptions
+from .sources import MXRecord, SRVRecord
+
+if TYPE_CHECKING:
+    import dns.rdatatype
+    import dns.resolver
+
+# RFC 8305 §5: how long to wait for one address before the next is tried as well.
+CONNECTION_ATTEMPT_DELAY_S = 0.25
+# A SYN is repeated after 1, 3 and 7 seconds; what has not answered by then does not answer.
+CONNECT_LIMIT_S = 8.0
+QUERY_TIMEOUT_S = 2.0  # one UDP question to one name server, before it is repeated or the next one asked
+_CHUNK_BYTES = 16 * 1024
+
+
+class Deadline:
+    """A point on the monotonic clock at which everything ends."""
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.at = self._loop.time() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.at - self._loop.time())
+
+    def within(self, limit_s: float) -> Deadline:
+        """This deadline, or ``limit_s`` from now if that is earlier."""
+        return Deadline(min(limit_s, self.remaining()))
+
+    @contextlib.asynccontextmanager
+    async def enforce(self, error: Callable[[], MailsetupError]) -> AsyncIterator[None]:
+        """Run the block until the deadline, then raise ``error()``."""
+        try:
+            async with asyncio.timeout_at(self.at):
+                yield
+        except TimeoutError:
+            raise error() from None
+
+
+class Resolver:
+    """DNS questions with answers shared by everything that runs on one event loop."""
+
+    def __init__(self, nameservers: tuple[str, ...] = ()) -> None:
+        """Raise InputError for a name server that is not an IP address, LookupFailed if the system names none."""
+        # 100 ms and more: imported here, on the network path only.
+        import dns.asyncresolver
+        import dns.nameserver
+        import dns.resolver
+
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        except dns.resolver.NoResolverConfiguration:
+            raise LookupFailed("dns.no_resolver") from None
+        if nameservers:
+            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*_nameserver(text)) for text in nameservers]
+        self._resolver.timeout = QUERY_TIMEOUT_S
+        self._resolver.use_search_by_default = False
+        self._resolver.cache = dns.resolver.LRUCache()
+        self._running: dict[tuple[str, str], asyncio.Task[dns.resolver.Answer]] = {}
+
+    async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
+        """The answer for ``name``, empty if the name has no such record; raise LookupFailed."""
+        key = (name, kind)
+        task = self._running.get(key)
+        if task is None:
+            # The question outlives a caller that gives up, because others may be waiting for the same answer.
+            task = asyncio.create_task(self._ask(name, kind, deadline.remaining()))
+            self._running[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+        async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
+            return await asyncio.shield(task)
+
+    def _forget(self, key: tuple[str, str], task: asyncio.Task[dns.resolver.Answer]) -> None:
+        self._running.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # everyone may have stopped waiting: mark it as seen
+
+    async def _ask(self, name: str, kind: str, lifetime_s: float) -> dns.resolver.Answer:
+        import dns.exception
+        import dns.message
+        import dns.name
+        import dns.resolver
+
+        try:
+            return await self._resolver.resolve(name + ".", kind, lifetime=lifetime_s, raise_on_no_answer=False)
+        except dns.resolver.NXDOMAIN:
+            code = "dns.nxdomain"
+        except dns.resolver.LifetimeTimeout:
+            code = "dns.timeout"
+        except dns.resolver.NoNameservers as error:
+            code = _refusal(str(error))
+        except dns.message.ChainTooLong:
+            code = "dns.cname_loop"
+        except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
+            code = "dns.bad_name"
+        except dns.message.Truncated:
+            code = "dns.truncated"
+        except (dns.exception.DNSException, EOFError):
+            code = "dns.malformed"
+        except OSError:
+            code = "dns.unreachable"
+        raise LookupFailed(code, name=name)
+
+
+class Network:
+    """The network as one target may use it: one deadline, the user's options, shared DNS answers."""
+
+    def __init__(self, options: NetworkOptions, resolver: Resolver, deadline: Deadline) -> None:
+        self.options = options
+        self.deadline = deadline
+        self._resolver = resolver
+
+    def until(self, deadline: Deadline) -> Network:
+        """The same network with another deadline."""
+        return Network(self.options, self._resolver, deadline)
+
+    async def mx(self, domain: str) -> list[MXRecord]:
+        """See ``sources.Net``."""
+        answer = await self._resolver.ask(domain, "MX", self.deadline)
+        records = answer.rrset or ()
+        return sorted(MXRecord(int(r.preference), _dns_name(r.exchange)) for r in records)
+
+    async def srv(self, name: str) -> list[SRVRecord]:
+        """See ``sources.Net``."""
+        answer = await self._resolver.ask(name, "SRV", self.deadline)
+        records = answer.rrset or ()
+        return [SRVRecord(int(r.priority), int(r.weight), int(r.port), _dns_name(r.target)) for r in records]
+
+    async def addresses(self, host: str) -> list[str]:
+        """The IP addresses of ``host``, IPv6 and IPv4 in turn (RFC 8305 §4); raise LookupFailed.
+
+        Private addresses are refused with ``dns.private_address`` unless the options allow them.
+        """
+        found = _literal_addresses(host) or await self._resolve(host)
+        if not self.options.allow_private:
+            public = [ip for ip in found if is_public(ip)]
+            if not public:
+                raise LookupFailed("dns.private_address", host=host, address=found[0])
+            found = public
+        return found
+
+    async def _resolve(self, host: str) -> list[str]:
+        answers = await asyncio.gather(
+            *(self._resolver.ask(host, kind, self.deadline) for kind in ("AAAA", "A")), return_exceptions=True
+        )
+        v6, v4 = ([] if isinstance(a, BaseException) else [str(r.address) for r in a.rrset or ()] for a in answers)
+        interleaved = [ip for ip in chain.from_iterable(zip_longest(v6, v4)) if ip is not None]
+        if interleaved:
+            return interleaved
+        # One family that really has no address does not excuse the other, which could not be asked.
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        raise LookupFailed("dns.no_address", name=host)
+
+    async def connect(self, host: str, port: int, attempts: list[AddressResult] | None = None) -> Stream:
+        """A plain connection to the first address of ``host`` that accepts one; ``attempts`` receives how each fared.
+
+        Raise LookupFailed or ConnectFailed.
+        """
+        return await self.connect_to(await self.addresses(host), port, attempts)
+
+    async def connect_to(self, addresses: list[str], port: int, attempts: list[AddressResult] | None = None) -> Stream:
+        """Like ``connect``, for addresses that were already resolved and checked."""
+        results: dict[str, AddressResult] = {}
+        try:
+            winner = await _race(addresses, port, self.deadline.within(CONNECT_LIMIT_S), results)
+        finally:
+            if attempts is not None:
+                attempts.extend(results.get(ip, AddressResult(ip, "skipped")) for ip in addresses)
+        return winner
+
+
+class Stream:
+    """A connection: plain at first, TLS after ``start_tls``. Reads return what has arrived, b"" at the end."""
+
+    def __init__(self, connection: socket.socket, ip: str) -> None:
+        self.ip = ip
+        self._socket = connection
+        self._loop = asyncio.get_running_loop()
+        self._tls: ssl.SSLObject | None = None
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+
+    async def read(self) -> bytes:
+        """The next bytes, b"" at the end of the stream; raise ConnectFailed (``tcp.reset``, ``tls.*``)."""
+        if self._tls is None:
+            return await self._receive()
+        while True:
+            try:
+                return self._tls.read(_CHUNK_BYTES)
+            except ssl.SSLWantReadError:
+                if not await self._feed():
+                    return b""  # a missing close_notify loses nothing here: every reply has its own end
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLError as error:
+                raise tls.handshake_failure(error, b"") from None
+
+    async def write(self, data: bytes) -> None:
+        """Send all of ``data``; raise ConnectFailed."""
+        if self._tls is None:
+            await self._send(data)
+            return
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:
+            raise tls.handshake_failure(error, b"") from None
+        await self._send(self._outgoing.read())
+
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> ssl.SSLObject:
+        """Do the TLS handshake for ``host`` and return the session; raise ConnectFailed with the reason."""
+        session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        first_bytes = b""
+        while True:
+            try:
+                session.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                await self._send(self._outgoing.read())
+                chunk = await self._receive()
+                if not chunk:
+                    raise ConnectFailed("tls.eof") from None
+                first_bytes = (first_bytes + chunk)[: tls.MAX_FIRST_BYTES]
+                self._incoming.write(chunk)
+            except ssl.SSLError as error:
+                with contextlib.suppress(ConnectFailed):  # the alert is a courtesy
+                    await self._send(self._outgoing.read())
+                raise tls.handshake_failure(error, first_bytes) from None
+        await self._send(self._outgoing.read())
+        self._tls = session
+        return session
+
+    def close(self) -> None:
+        """Close at once; nothing is awaited."""
+        self._socket.close()
+
+    async def _feed(self) -> bool:
+        chunk = await self._receive()
+        self._incoming.write(chunk)
+        return bool(chunk)
+
+    async def _receive(self) -> bytes:
+        try:
+            return await self._loop.sock_recv(self._socket, _CHUNK_BYTES)
+        except OSError as error:
+            raise _connect_failed(error) from None
+
+    async def _send(self, data: bytes) -> None:
+        if not data:
+            return
+        try:
+            await self._loop.sock_sendall(self._socket, data)
+        except OSError as error:
+            raise _connect_failed(error) from None
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, seen through IPv4-in-IPv6 forms."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        embedded = ip.ipv4_mapped or ip.sixtofour
+        if embedded is not None:
+            return is_public(str(embedded))
+    return ip.is_global and not ip.is_multicast
+
+
+async def _race(addresses: list[str], port: int, deadline: Deadline, results: dict[str, AddressResult]) -> Stream:
+    """Try the addresses in order, each a little after the one before (RFC 8305 §5); the first connection wins."""
+    pending: set[asyncio.Task[Stream]] = set()
+    waiting = list(addresses)
+    try:
+        while waiting or pending:
+            if waiting:
+                pending.add(asyncio.create_task(_attempt(waiting.pop(0), port, results)))
+            delay = min(CONNECTION_ATTEMPT_DELAY_S, deadline.remaining()) if waiting else deadline.remaining()
+            done, pending = await asyncio.wait(pending, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task.exception() is None:
+                    winners = [t.result() for t in done if t.exception() is None]
+                    for extra in winners[1:]:
+                        extra.close()
+                    return winners[0]
+            if deadline.remaining() == 0:
+                break
+    finally:
+        for task in pending:
+            task.cancel()
+        # A connection that came up at the very moment it lost the race is still open.
+        for late in await asyncio.gather(*pending, return_exceptions=True):
+            if isinstance(late, Stream):
+                late.close()
+    for ip in addresses:
+        if ip not in results or results[ip].outcome == "skipped":
+            results[ip] = AddressResult(ip, "failed", "tcp.timeout")
+    codes = [results[ip].code or "" for ip in addresses]
+    # What was answered says more than silence, and silence more than a missing route (often: no IPv6 here).
+    code = next(c for c in ("tcp.refused", "tcp.reset", "tcp.timeout", "tcp.unreachable") if c in codes)
+    raise ConnectFailed(code, port=str(port), addresses=", ".join(addresses))
+
+
+async def _attempt(ip: str, port: int, results: dict[str, AddressResult]) -> Stream:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    results[ip] = AddressResult(ip, "skipped")
+    try:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        _failed(ip, error, results)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, (ip, port))
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        connection.close()
+        _failed(ip, error, results)
+    except BaseException:
+        connection.close()
+        raise
+    results[ip] = AddressResult(ip, "ok")
+    return Stream(connection, ip)
+
+
+def _failed(ip: str, error: OSError, results: dict[str, AddressResult]) -> NoReturn:
+    failure = _connect_failed(error)
+    results[ip] = AddressResult(ip, "failed", failure.code)
+    raise failure from None
+
+
+def _connect_failed(error: OSError) -> ConnectFailed:
+    if isinstance(error, ConnectionRefusedError):
+        return ConnectFailed("tcp.refused")
+    if isinstance(error, ConnectionError):
+        return ConnectFailed("tcp.reset")
+    if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
+        return ConnectFailed("tcp.timeout")
+    return ConnectFailed("tcp.unreachable", reason=error.strerror or type(error).__name__)
+
+
+def _nameserver(text: str) -> tuple[str, int]:
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        number = int(port)
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise InputError("input.nameserver", query=text) from None
+    if not (port.isascii() and 1 <= number <= 65535):
+        raise InputError("input.nameserver", query=text)
+    return host, number
+
+
+def _literal_addresses(host: str) -> list[str]:
+    if host == "localhost":  # RFC 6761 §6.3: never asked in DNS
+        return ["127.0.0.1", "::1"]
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        return []
+
+
+def _dns_name(name: object) -> str:
+    return str(name).rstrip(".").lower()
+
+
+def _refusal(text: str) -> str:
+    """The code for "no name server gave an answer", from dnspython's account of what each said."""
+    return "dns.refused" if "REFUSED" in text and "SERVFAIL" not in text else "dns.servfail"

@@ -1,0 +1,190 @@
+"""What to probe for a target, and in which order: plan the endpoints, then drive ``prober`` over them.
+
+Without a login everything runs at once. With one, the endpoints take turns: a password that a server refused is not
+tried anywhere else, because a second wrong attempt is what locks accounts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from . import address as addresses
+from .errors import InputError
+from .model import (
+    USERNAME_UNKNOWN,
+    Address,
+    Candidate,
+    Confidence,
+    Endpoint,
+    Lookup,
+    NetworkOptions,
+    Notice,
+    ProbeResult,
+    Protocol,
+    Security,
+)
+from .net import Deadline, Network, Resolver
+from .prober import probe_endpoint
+from .wire import Login, Secret
+
+DEFAULT_TIMEOUT_S = 20.0
+
+# scheme -> protocol, security, default port. STARTTLS is required on the second half: there is no plaintext fallback.
+SCHEMES = {
+    "imaps": (Protocol.IMAP, Security.TLS, 993),
+    "pop3s": (Protocol.POP3, Security.TLS, 995),
+    "smtps": (Protocol.SMTP, Security.TLS, 465),
+    "imap": (Protocol.IMAP, Security.STARTTLS, 143),
+    "pop3": (Protocol.POP3, Security.STARTTLS, 110),
+    "smtp": (Protocol.SMTP, Security.STARTTLS, 587),
+}
+PORTS = {port: (protocol, security) for protocol, security, port in SCHEMES.values()} | {
+    25: (Protocol.SMTP, Security.STARTTLS),
+    994: (Protocol.SMTP, Security.TLS),  # NetEase's second submission port
+}
+
+
+class Plan(NamedTuple):
+    """What to probe, and what is needed to log in."""
+
+    address: Address | None
+    candidates: tuple[Candidate, ...]
+    lookup: Lookup | None  # None for an endpoint that was named
+    username: str | None  # given by the user; else each endpoint's own form decides
+    imap_id: bool = False
+
+
+async def plan(
+    target: str | Candidate | Lookup,
+    protocols: frozenset[Protocol],
+    *,
+    everything: bool,
+    username: str | None,
+    options: NetworkOptions,
+    resolver: Resolver,
+) -> Plan:
+    """The endpoints to probe for ``target``; raise InputError if it cannot be understood."""
+    if isinstance(target, Candidate):
+        return Plan(_address_of(username), (target,), None, username)
+    if isinstance(target, str):
+        endpoint = parse_endpoint(target)
+        if endpoint is not None:
+            return Plan(_address_of(username), (Candidate(endpoint, (), Confidence.MEDIUM),), None, username)
+        from .api import lookup_async
+
+        unverified = options._replace(verify=False)  # the probe itself is the live check
+        target = await lookup_async(target, protocols=protocols, options=unverified, resolver=resolver)
+    candidates = target.recommended()
+    if everything:
+        candidates = target.incoming + target.outgoing + target.others
+    imap_id = target.provider is not None and "imap-id" in target.provider.needs
+    return Plan(
+        target.address, tuple(c for c in candidates if c.endpoint.protocol in protocols), target, username, imap_id
+    )
+
+
+async def probe_all(
+    work: Plan,
+    options: NetworkOptions,
+    resolver: Resolver,
+    *,
+    password: Secret | str | None = None,
+    trace: Callable[[str], None] | None = None,
+) -> tuple[ProbeResult, ...]:
+    """Probe every endpoint of ``work``, in its order, under one deadline."""
+    network = Network(options, resolver, Deadline(options.timeout_s or DEFAULT_TIMEOUT_S))
+    if password is None:
+        return tuple(
+            await asyncio.gather(
+                *(
+                    probe_endpoint(candidate, network, username=_username(candidate, work), trace=trace)
+                    for candidate in work.candidates
+                )
+            )
+        )
+    secret = password if isinstance(password, Secret) else Secret(password)
+    results: list[ProbeResult] = []
+    tried: set[Protocol] = set()
+    refused = False
+    for candidate in work.candidates:
+        username = _username(candidate, work)
+        if username is None:
+            raise InputError("input.no_username", host=candidate.endpoint.host)
+        protocol = candidate.endpoint.protocol
+        login = None
+        if not refused and protocol not in tried and candidate.endpoint.security is not Security.PLAIN:
+            sender = str(work.address) if work.address is not None else username
+            login = Login(username, secret, sender, work.imap_id)
+        result = await probe_endpoint(candidate, network, username=username, login=login, trace=trace)
+        if login is not None:
+            tried.add(protocol)
+        elif refused:
+            result = result._replace(notices=(*result.notices, Notice("login-skipped")))
+        refused = refused or _is_refusal(result)
+        results.append(result)
+    return tuple(results)
+
+
+def parse_endpoint(text: str) -> Endpoint | None:
+    """The endpoint that ``text`` names, or None if it is an address or domain; raise InputError if it is neither."""
+    scheme, separator, rest = text.partition("://")
+    if separator:
+        if scheme.lower() not in SCHEMES:
+            raise InputError("input.scheme", query=addresses.printable(text), schemes=", ".join(SCHEMES))
+        protocol, security, port = SCHEMES[scheme.lower()]
+        host, given_port = _host_and_port(rest.removesuffix("/"), text)
+        return Endpoint(protocol, host, given_port or port, security, USERNAME_UNKNOWN)
+    if "@" in text or ":" not in text:
+        return None
+    host, given_port = _host_and_port(text, text)
+    if given_port not in PORTS:
+        raise InputError("input.unknown_port", query=addresses.printable(text), ports=", ".join(map(str, PORTS)))
+    protocol, security = PORTS[given_port]
+    return Endpoint(protocol, host, given_port, security, USERNAME_UNKNOWN)
+
+
+def _host_and_port(text: str, query: str) -> tuple[str, int | None]:
+    if text.startswith("["):
+        host, _bracket, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") if rest.startswith(":") or not rest else "?"
+    else:
+        host, _colon, port = text.partition(":")
+    if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise InputError("input.bad_port", query=addresses.printable(query))
+    if not _is_local_name(host):
+        try:
+            host = addresses.parse_host(host)
+        except InputError as error:
+            raise InputError(error.code, query=addresses.printable(query)) from None
+    return host, int(port) if port else None
+
+
+def _is_local_name(host: str) -> bool:
+    """An IP address or localhost: allowed where the user names the endpoint, though never from the network."""
+    from ipaddress import ip_address
+
+    if host == "localhost":
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _username(candidate: Candidate, work: Plan) -> str | None:
+    return work.username or candidate.endpoint.username(work.address)
+
+
+def _address_of(username: str | None) -> Address | None:
+    """The address to try sending with, when the user only gave a login name."""
+    if username is None or "@" not in username:
+        return None
+    return addresses.parse(username)
+
+
+def _is_refusal(result: ProbeResult) -> bool:
+    """Whether the server decided about the credentials: a second attempt would count against the account."""
+    return result.code is not None and result.code.startswith("auth.") and not result.retryable

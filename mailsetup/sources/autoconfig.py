@@ -1,0 +1,103 @@
+"""The domain's own configuration file on ``autoconfig.<domain>`` over https (draft-ietf-mailmaint-autoconfig §4).
+
+Also the shared way of asking for such a file, which ``well_known``, ``ispdb`` and ``http_autoconfig`` use.
+
+Many servers answer a bare URL, some insist on ``?emailaddress=``. The user's local part stays on this machine unless
+``--send-address`` says otherwise: such a server is asked with two random local parts instead, and if both answers are
+alike but for those, they are turned back into the placeholders that the format has for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from urllib.parse import quote
+
+from ..clientconfig import ClientConfig, parse
+from ..errors import FetchFailed
+from ..model import (
+    USERNAME_ADDRESS,
+    USERNAME_LOCAL_PART,
+    Address,
+    Candidate,
+    Confidence,
+    Endpoint,
+    Evidence,
+    SourceReport,
+)
+from . import Found, Net, Page, Target, ask
+
+NAME = "autoconfig"
+_WANTS_AN_ADDRESS = frozenset({"400", "404", "422"})
+
+
+def url(domain: str) -> str:
+    """Where the file is."""
+    return f"https://autoconfig.{domain}/mail/config-v1.1.xml"
+
+
+async def discover(target: Target, net: Net) -> list[SourceReport]:
+    """One report for the one URL."""
+    return [await ask_owner(NAME, url(target.address.domain), target, net)]
+
+
+async def ask_owner(source: str, location: str, target: Target, net: Net) -> SourceReport:
+    """Ask the domain's own server for its file."""
+
+    async def question() -> Found:
+        address = target.address
+        if target.send_address and address.local_part is not None:
+            page = await net.get(_with_address(location, address))
+            return interpret(source, page, _read(page, address, address))
+        try:
+            page = await net.get(location)
+        except FetchFailed as error:
+            if error.code != "http.status" or error.facts["status"] not in _WANTS_AN_ADDRESS:
+                raise
+            return await _ask_with_random_addresses(source, location, address, net, error)
+        return interpret(source, page, _read(page, address))
+
+    return await ask(source, location, question)
+
+
+def interpret(source: str, page: Page, config: ClientConfig) -> Found:
+    """The candidates of a file that was fetched for its own domain."""
+    trusted = all(location.startswith("https://") for location in page.chain)
+    detail = " -> ".join(page.chain)
+    evidence = Evidence(source, page.chain[0], trusted, detail if len(page.chain) > 1 else config.display_name)
+    confidence = Confidence.HIGH if trusted else Confidence.LOW
+    return Found(
+        tuple(Candidate(endpoint, (evidence,), confidence) for endpoint in config.endpoints),
+        "; ".join((detail, *config.skipped)) if config.skipped else detail,
+        # The owner's server may serve one file for many domains: it counts, and the ledger says so.
+        None if config.covers_domain else "discover.domain_mismatch",
+    )
+
+
+async def _ask_with_random_addresses(
+    source: str, location: str, address: Address, net: Net, refusal: FetchFailed
+) -> Found:
+    strangers = [address._replace(local_part="u" + secrets.token_hex(8)) for _ in range(2)]
+    pages = await asyncio.gather(*(net.get(_with_address(location, stranger)) for stranger in strangers))
+    first, second = (_read(page, address, stranger) for page, stranger in zip(pages, strangers, strict=True))
+    if first.endpoints != second.endpoints:
+        raise refusal  # the answer depends on the person: nothing can be concluded from a stranger's
+    return interpret(source, pages[0]._replace(chain=(location, *pages[0].chain[1:])), first)
+
+
+def _read(page: Page, address: Address, asked_for: Address | None = None) -> ClientConfig:
+    config = parse(page.body, address.domain)
+    if asked_for is None:
+        return config
+    return config._replace(endpoints=tuple(_generalise(endpoint, asked_for) for endpoint in config.endpoints))
+
+
+def _generalise(endpoint: Endpoint, address: Address) -> Endpoint:
+    """``endpoint`` with the login name of ``address`` turned back into its form."""
+    assert address.local_part is not None
+    forms = {str(address): USERNAME_ADDRESS, address.local_part: USERNAME_LOCAL_PART}
+    return endpoint._replace(username_form=forms.get(endpoint.username_form, endpoint.username_form))
+
+
+def _with_address(location: str, address: Address) -> str:
+    return f"{location}?emailaddress={quote(str(address), safe='@')}"

@@ -1,0 +1,38 @@
+"""MX records to the curated database: whose servers take the domain's mail (RFC 5321 §5.1).
+
+A mail exchanger is not a mailbox host. It only tells which hoster's entry applies, and only through patterns that the
+database holds; a host name is never derived from it.
+"""
+
+from __future__ import annotations
+
+from ..model import Confidence, Evidence, Notice, SourceReport
+from . import Found, MXRecord, Net, Target, ask
+from .database import candidates
+
+NAME = "mx"
+
+
+async def discover(target: Target, net: Net) -> list[SourceReport]:
+    """One report: the provider behind the domain's mail exchangers."""
+    domain = target.address.domain
+
+    async def question() -> Found:
+        return interpret(await net.mx(domain), target)
+
+    return [await ask(NAME, domain, question)]
+
+
+def interpret(records: list[MXRecord], target: Target) -> Found:
+    """The provider that the most preferred exchanger with a known pattern points to."""
+    if any(not record.host for record in records):
+        # RFC 7505: the domain takes no mail at all.
+        return Found(code="dns.null_mx", detail="0 .", notices=(Notice("null-mx"),))
+    for record in sorted(records):
+        provider = target.index.by_mx(record.host)
+        if provider is not None:
+            detail = f"{record.host} -> {provider.id}"
+            # Plain DNS is not authenticated, so the pointer limits how sure the settings can be.
+            evidence = Evidence(NAME, target.address.domain, trusted=False, detail=detail)
+            return Found(candidates(provider, evidence, Confidence.MEDIUM), detail, provider=provider)
+    return Found(detail=", ".join(record.host for record in sorted(records))[:200])

@@ -1,0 +1,138 @@
+"""TLS: which contexts we use, what a failed handshake means, and what a certificate says. No sockets.
+
+Verification is always on: chain, name, dates and purpose, TLS 1.2 or newer (RFC 8314 §4.1, RFC 9525). The one context
+that does not verify exists to *describe* a certificate that was refused; nothing but the handshake happens on it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from .errors import ConnectFailed, InputError
+from .model import TLSFacts
+from .wire import decode
+
+# X509_V_ERR_* numbers of OpenSSL -> our codes.
+_CERTIFICATE_CODES = {
+    9: "tls.cert.not_yet_valid",
+    10: "tls.cert.expired",
+    18: "tls.cert.self_signed",
+    19: "tls.cert.untrusted_issuer",
+    20: "tls.cert.untrusted_issuer",
+    21: "tls.cert.incomplete_chain",
+    26: "tls.cert.purpose",
+    62: "tls.cert.hostname",
+    64: "tls.cert.hostname",  # IP address mismatch
+    66: "tls.cert.weak_key",
+    67: "tls.cert.weak_key",
+    68: "tls.cert.weak_signature",
+}
+# Words in OpenSSL's reason, e.g. "TLSV1_ALERT_PROTOCOL_VERSION" -> our codes; the first that occurs decides.
+_HANDSHAKE_CODES = (
+    ("PROTOCOL_VERSION", "tls.version_too_old"),
+    ("UNSUPPORTED_PROTOCOL", "tls.version_too_old"),
+    ("EE_KEY_TOO_SMALL", "tls.cert.weak_key"),
+    ("MD_TOO_WEAK", "tls.cert.weak_signature"),
+    ("CERTIFICATE_REQUIRED", "tls.client_cert_required"),
+    ("HANDSHAKE_FAILURE", "tls.no_shared_cipher"),  # alert 40: no cipher, group or signature in common
+    ("NO_SHARED_CIPHER", "tls.no_shared_cipher"),
+    ("INSUFFICIENT_SECURITY", "tls.no_shared_cipher"),
+    ("DH_KEY_TOO_SMALL", "tls.no_shared_cipher"),
+    ("EOF", "tls.eof"),
+    ("ALERT", "tls.handshake_alert"),
+)
+_RECORD_TYPES = range(20, 24)  # the first byte of every TLS record (RFC 8446 §5.1)
+MAX_FIRST_BYTES = 256
+
+
+def client_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """A verifying context with the system's trust store and ``ca_file``; raise InputError if the file is unusable."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError):
+            raise InputError("input.ca_file", path=ca_file) from None
+    return context
+
+
+def describing_context() -> ssl.SSLContext:
+    """A context that accepts any certificate, only to look at one that verification refused. Never send on it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def handshake_failure(error: ssl.SSLError, first_bytes: bytes) -> ConnectFailed:
+    """Why a handshake failed, from OpenSSL's error and the first bytes the server sent."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code = _CERTIFICATE_CODES.get(error.verify_code, "tls.cert.untrusted_issuer")
+        return ConnectFailed(code, reason=error.verify_message)
+    if first_bytes and first_bytes[0] not in _RECORD_TYPES:
+        # Something answered in plain text: OpenSSL only says WRONG_VERSION_NUMBER, the bytes say what it is.
+        seen = decode(first_bytes.splitlines()[0] if first_bytes.splitlines() else b"")
+        is_http = first_bytes.startswith(b"HTTP/") or b"<html" in first_bytes.lower()
+        return ConnectFailed("tls.http_on_tls_port" if is_http else "tls.plaintext_on_tls_port", seen=seen[:200])
+    reason = error.reason or ""
+    for word, code in _HANDSHAKE_CODES:
+        if word in reason:
+            return ConnectFailed(code, reason=reason)
+    return ConnectFailed("tls.handshake_alert", reason=reason or "unknown")
+
+
+def facts_of(session: ssl.SSLObject, *, verified: bool, now: datetime | None = None) -> TLSFacts:
+    """What a completed handshake tells. ``now`` is for tests; the default is the clock."""
+    cipher = session.cipher()
+    certificate = session.getpeercert(binary_form=True)
+    return TLSFacts(session.version(), cipher[0] if cipher else None, verified)._replace(
+        **(certificate_facts(certificate, now or datetime.now(UTC)) if certificate else {})
+    )
+
+
+def certificate_facts(der: bytes, now: datetime) -> dict[str, object]:
+    """The fields of TLSFacts that a DER certificate fills; empty if it cannot be parsed."""
+    from cryptography import x509  # 59 ms; only where a connection was made
+
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        subject, issuer = _name(certificate.subject), _name(certificate.issuer)
+        names = _dns_names(certificate)
+    except ValueError:
+        return {}
+    not_after = certificate.not_valid_after_utc
+    return {
+        "subject": subject,
+        "issuer": issuer,
+        "names": names,
+        "not_before": certificate.not_valid_before_utc.isoformat(),
+        "not_after": not_after.isoformat(),
+        "days_left": (not_after - now).days,
+    }
+
+
+def _name(name: object) -> str:
+    from cryptography import x509
+
+    assert isinstance(name, x509.Name)
+    wanted = (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME)
+    values = [str(attribute.value) for oid in wanted for attribute in name.get_attributes_for_oid(oid)]
+    return _clean(values[:1])[0] if values else ""
+
+
+def _dns_names(certificate: object) -> tuple[str, ...]:
+    from cryptography import x509
+
+    assert isinstance(certificate, x509.Certificate)
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(_clean(extension.get_values_for_type(x509.DNSName)[:100]))
+
+
+def _clean(values: Sequence[str]) -> list[str]:
+    return [decode(value.encode("utf-8", "replace"))[:255] for value in values]
