@@ -206,7 +206,7 @@ def _response(session: Session, tag: bytes, limit: int) -> Step[_Response]:
 
 
 def _past_literals(line: bytes, limit: int) -> Step[bytes]:
-    """Read the rest of a response whose first line is ``line``; its literals (RFC 9051 §4.3) hold nothing we ask for."""
+    """Read the rest of a response that begins with ``line``; literals (RFC 9051 §4.3) hold nothing we ask for."""
     for _ in range(MAX_LINES):
         literal = _LITERAL.search(line)
         if literal is None:

@@ -1,7 +1,7 @@
 """Logging in with a password: which mechanism, the SASL exchange (RFC 4422), and what must never be shown.
 
 PLAIN (RFC 4616) and the older LOGIN send the password itself, which is sound inside verified TLS and understood by
-every provider that accepts passwords. Their challenges carry nothing a client needs, so a response never depends on one.
+every provider that accepts passwords. Their challenges carry nothing a client needs: no response depends on one.
 """
 
 from __future__ import annotations
