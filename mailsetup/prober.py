@@ -207,8 +207,8 @@ class _Attempt:
                 return b""
             case ReadLine(limit=limit):
                 return await self._read_line(limit)
-            case ReadBytes(count=count):
-                return await self._read_bytes(count)
+            case ReadBytes(size=size):
+                return await self._read_bytes(size)
             case StartTLS():
                 await self._start_tls(context, verified=verified)
                 return b""
