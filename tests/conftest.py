@@ -1,0 +1,34 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+from lab import Authority, Lab, missing, open_lab
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A throw-away certification authority."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def lab(authority: Authority) -> Iterator[Lab]:
+    """The laboratory of real servers. Where it cannot run the test is skipped, but never in CI on Linux as root."""
+    if reason := missing():
+        if os.environ.get("CI") == "true" and sys.platform.startswith("linux") and os.geteuid() == 0:
+            pytest.fail(f"the laboratory of real servers: {reason}", pytrace=False)
+        pytest.skip(f"the laboratory of real servers: {reason}")
+    with open_lab(authority) as lab:
+        yield lab
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the laboratory, so that ``-m "not servers"`` leaves it out."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "lab" in item.fixturenames:
+            item.add_marker(pytest.mark.servers)

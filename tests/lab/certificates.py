@@ -1,0 +1,103 @@
+"""A throw-away certification authority, and certificates with every fault a client has to notice."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_DAY = timedelta(days=1)
+
+
+class KeyPair(NamedTuple):
+    """What a TLS server needs, as PEM."""
+
+    certificates: bytes  # the server's own first
+    private_key: bytes
+
+
+class Authority:
+    """A certification authority that lives as long as the test session."""
+
+    def __init__(self, folder: Path) -> None:
+        """Create the authority and write its certificate into ``folder``."""
+        self._authority = trustme.CA(organization_name="mailsetup tests")
+        self.ca_file = folder / "ca.pem"
+        self._authority.cert_pem.write_to_path(self.ca_file)
+
+    def issue(self, *names: str) -> KeyPair:
+        """A certificate for host names or IP addresses that clients of this authority accept."""
+        return _key_pair(self._authority.issue_cert(*names))
+
+    def server_context(self, *names: str) -> ssl.SSLContext:
+        """A TLS context for a server in this process."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert(*names).configure_cert(context)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """A TLS context that trusts this authority and no other."""
+        return ssl.create_default_context(cafile=self.ca_file)
+
+    def flawed(self, names: Mapping[str, str]) -> dict[str, KeyPair]:
+        """Certificates that must be refused, by their fault; ``names`` gives the host name for each fault."""
+        now = datetime.now(UTC)
+        stranger = trustme.CA(organization_name="an authority nobody trusts")
+        incomplete = _key_pair(self._authority.create_child_ca().issue_cert(names["incomplete"]))
+        own_certificate = incomplete.certificates.partition(b"-----END CERTIFICATE-----\n")
+        return {
+            "expired": _key_pair(
+                self._authority.issue_cert(names["expired"], not_before=now - 90 * _DAY, not_after=now - 3 * _DAY)
+            ),
+            "notyetvalid": _key_pair(
+                self._authority.issue_cert(names["notyetvalid"], not_before=now + 3 * _DAY, not_after=now + 90 * _DAY)
+            ),
+            "selfsigned": _build(names["selfsigned"], ExtendedKeyUsageOID.SERVER_AUTH, None),
+            "wrongname": self.issue("another.example.test"),
+            "untrusted": _key_pair(stranger.issue_cert(names["untrusted"])),
+            # The server must send the intermediate certificates too (RFC 8446 §4.4.2).
+            "incomplete": KeyPair(own_certificate[0] + own_certificate[1], incomplete.private_key),
+            "purpose": _build(names["purpose"], ExtendedKeyUsageOID.CLIENT_AUTH, self._authority),
+        }
+
+
+def _key_pair(leaf: trustme.LeafCert) -> KeyPair:
+    return KeyPair(b"".join(blob.bytes() for blob in leaf.cert_chain_pems), leaf.private_key_pem.bytes())
+
+
+def _build(name: str, purpose: x509.ObjectIdentifier, authority: trustme.CA | None) -> KeyPair:
+    """A certificate of a kind trustme does not make: for another purpose, or without an authority (self-signed)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer, signer = subject, key
+    if authority is not None:
+        issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes()).subject
+        loaded = serialization.load_pem_private_key(authority.private_key_pem.bytes(), password=None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        signer = loaded
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _DAY)
+        .not_valid_after(now + 90 * _DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    return KeyPair(
+        certificate.public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
