@@ -2,15 +2,19 @@
 
 An exporter module has the attributes of ``Exporter``. Rendering is pure and deterministic: it reads one ``Account``,
 uses no clock, no network and no random numbers (identifiers derive from the address), and never writes a password.
-What a format cannot say is an ``ExportError`` (nothing useful could be written) or a ``Notice`` (written, but know this).
+What a format cannot say is an ``ExportError`` (nothing useful could be written) or a ``Notice`` (written, but know
+this).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
-from ..model import Account, AccountServer, Notice
+from ..address import printable
+from ..errors import ExportError
+from ..model import Account, AccountServer, Authentication, Endpoint, Notice, Security
 from ..model import Protocol as MailProtocol
 
 # Name on the command line -> module beside this file; imported on use, because start-up pays for every import.
@@ -20,6 +24,9 @@ EXPORTERS = {
     "apple": "apple",
     "steps": "steps",
 }
+
+# Proved with something typed into a password field, whatever the provider calls it.
+PASSWORDS = (Authentication.PASSWORD, Authentication.APP_PASSWORD, Authentication.AUTH_CODE)
 
 
 class ExportFile(NamedTuple):
@@ -63,3 +70,74 @@ def load(name: str) -> Exporter:
 def incoming(account: Account, exporter: Exporter) -> tuple[AccountServer, ...]:
     """The account's incoming servers that the format can carry, in the account's order."""
     return tuple(server for server in account.incoming if server.endpoint.protocol in exporter.PROTOCOLS)
+
+
+def expressible(
+    servers: tuple[AccountServer, ...], can: Callable[[Endpoint, Authentication], bool], missing: str
+) -> tuple[AccountServer, ...]:
+    """The encrypted servers whose login the client ``can`` do, in the given order, at least one.
+
+    A server that does not say how to log in takes a password. Raise ExportError: ``missing`` if there is no server at
+    all, ``export.plaintext`` if none is encrypted, ``export.oauth2`` or ``export.authentication`` by what they ask for.
+    """
+    if not servers:
+        raise ExportError(missing)
+    encrypted = [server for server in servers if server.endpoint.security is not Security.PLAIN]
+    if not encrypted:
+        raise ExportError("export.plaintext", host=servers[0].endpoint.host)
+    chosen = tuple(
+        server
+        for server in encrypted
+        if any(can(server.endpoint, method) for method in server.endpoint.authentication or PASSWORDS)
+    )
+    if not chosen:
+        endpoint = encrypted[0].endpoint
+        if Authentication.OAUTH2 in endpoint.authentication:
+            raise ExportError("export.oauth2", host=endpoint.host)
+        raise ExportError(
+            "export.authentication", host=endpoint.host, authentication=", ".join(endpoint.authentication)
+        )
+    return chosen
+
+
+def method(endpoint: Endpoint, can: Callable[[Endpoint, Authentication], bool]) -> Authentication:
+    """The first way to log in that the client ``can`` do; a password where the endpoint does not say."""
+    return next((word for word in endpoint.authentication if can(endpoint, word)), Authentication.PASSWORD)
+
+
+def full_address(account: Account) -> str:
+    """The address of ``account``; raise ExportError if only its domain is known."""
+    if account.address.local_part is None:
+        raise ExportError("export.no_address", domain=account.address.domain)
+    return str(account.address)
+
+
+def refuse_unsafe(**values: str) -> None:
+    """Raise ExportError for a value with control characters or outer white space, naming it.
+
+    Formats without escapes would break into a new line; the others would store what nobody typed on purpose.
+    """
+    for field, value in values.items():
+        if not value.isprintable() or value != value.strip():
+            raise ExportError("export.unsafe_value", field=field, value=printable(value))
+
+
+def imap_id(account: Account, server: AccountServer) -> tuple[Notice, ...]:
+    """The notice that ``server`` opens no mailbox for a client that does not send ID (RFC 2971), where that holds.
+
+    NetEase does so: "NO SELECT Unsafe Login". POP3 has no such demand, and Thunderbird sends ID.
+    """
+    if server.endpoint.protocol is not MailProtocol.IMAP or not needs(account, "imap-id"):
+        return ()
+    endpoints = [other.endpoint for other in account.incoming]
+    endpoints += [rated.endpoint for rated in account.provider.endpoints] if account.provider else []
+    has_pop3 = any(endpoint.protocol is MailProtocol.POP3 for endpoint in endpoints)
+    facts = {"host": server.endpoint.host, "alternative": "pop3" if has_pop3 else "thunderbird"}
+    return (Notice("export.imap_id", facts),)
+
+
+def needs(account: Account, code: str) -> bool:
+    """Whether the provider of ``account``, or what was found out about it, says ``code``."""
+    return (account.provider is not None and code in account.provider.needs) or any(
+        notice.code == code for notice in account.notices
+    )
