@@ -1,0 +1,89 @@
+"""Make what the package needs beside its code: the provider index and the message catalogues.
+
+The wheel build runs it as a hatchling hook; by hand it is ``python data/compile.py``, and with ``--check`` it only says
+whether the index belongs to the YAML file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PROVIDERS = ROOT / "data" / "providers.yaml"
+LOCALE = ROOT / "mailsetup" / "locale"
+
+sys.path.insert(0, str(ROOT))  # this checkout, never an installed copy; an isolated build has no other
+from mailsetup import compiler, index  # noqa: E402  # needs the line above
+from mailsetup.errors import DataError  # noqa: E402
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ModuleNotFoundError:
+    pass  # run by hand outside a build: no hook is needed
+else:
+
+    class CompileHook(BuildHookInterface[Any]):
+        """What hatchling calls before it collects the files of a wheel, editable or not, or of an sdist."""
+
+        def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+            """Compile everything, or stop the build with one line for each fault."""
+            if faults := compile_index() + compile_catalogues():
+                raise SystemExit("\n".join(faults))
+
+
+def compile_index() -> list[str]:
+    """Write the index of ``data/providers.yaml``; return its faults as lines and write nothing if there are any."""
+    source = PROVIDERS.read_bytes()
+    providers, faults = compiler.compile_providers(source, PROVIDERS.relative_to(ROOT).as_posix())
+    if not faults:
+        index.PATH.write_bytes(index.encode(providers, compiler.digest(source)))
+    return [str(fault) for fault in faults]
+
+
+def compile_catalogues() -> list[str]:
+    """Write a .mo beside each .po of the package; return the faults of the .po files as lines."""
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import PoFileError, read_po
+
+    faults = []
+    for path in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")):
+        try:
+            with path.open("rb") as file:
+                catalogue = read_po(file, locale=path.parent.parent.name, abort_invalid=True)
+        except PoFileError as error:
+            faults.append(f"{path.relative_to(ROOT).as_posix()}:{error.lineno}: {error}")
+            continue
+        with path.with_suffix(".mo").open("wb") as file:
+            write_mo(file, catalogue)
+    return faults
+
+
+def check_index() -> list[str]:
+    """Why the index on disk cannot be used with ``data/providers.yaml``, as lines; [] if it can."""
+    try:
+        compiled = index.Index.load()
+    except DataError as error:
+        reason = "is missing" if error.code == "data.index_missing" else "was made by another version"
+    else:
+        if compiled.digest == compiler.digest(PROVIDERS.read_bytes()):
+            return []
+        reason = "does not belong to data/providers.yaml"
+    return [f"mailsetup/{index.PATH.name} {reason}: run python data/compile.py"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 1 if there is any fault."""
+    parser = argparse.ArgumentParser(description="Compile the provider index and the message catalogues.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the index is out of date")
+    faults = check_index() if parser.parse_args(arguments).check else compile_index() + compile_catalogues()
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
