@@ -1,0 +1,462 @@
+"""The real database: what it must always answer, and what it must never answer again."""
+
+import gettext
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailsetup import compiler
+from mailsetup.index import Index, encode
+from mailsetup.model import (
+    PLACEHOLDERS,
+    Authentication,
+    Confidence,
+    Protocol,
+    Provider,
+    ProviderStatus,
+    Security,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = (ROOT / "data" / "providers.yaml").read_bytes()
+PROVIDERS, FAULTS = compiler.compile_providers(SOURCE, "data/providers.yaml")
+INDEX = Index(encode(PROVIDERS, compiler.digest(SOURCE)))
+
+
+def servers(provider: Provider, protocol: str) -> list[str]:
+    return [f"{e.host}:{e.port} {e.security}" for e, _ in provider.endpoints if e.protocol == protocol]
+
+
+# domain, id, and the best server of each protocol: "-" where there is none
+EXPECTED = """
+qq.com        qq        imap.qq.com:993 tls            pop.qq.com:995 tls            smtp.qq.com:465 tls
+foxmail.com   qq        imap.qq.com:993 tls            pop.qq.com:995 tls            smtp.qq.com:465 tls
+vip.qq.com    qq        imap.qq.com:993 tls            pop.qq.com:995 tls            smtp.qq.com:465 tls
+163.com       163       imap.163.com:993 tls           pop.163.com:995 tls           smtp.163.com:465 tls
+126.com       126       imap.126.com:993 tls           pop.126.com:995 tls           smtp.126.com:465 tls
+yeah.net      yeah      imap.yeah.net:993 tls          pop.yeah.net:995 tls          smtp.yeah.net:465 tls
+vip.163.com   vip163    imap.vip.163.com:993 tls       pop.vip.163.com:995 tls       smtp.vip.163.com:465 tls
+vip.126.com   vip126    imap.vip.126.com:993 tls       pop.vip.126.com:995 tls       smtp.vip.126.com:465 tls
+188.com       188       imap.188.com:993 tls           pop.188.com:995 tls           smtp.188.com:465 tls
+vip.188.com   vip188    imap.vip.188.com:993 tls       -                             smtp.vip.188.com:465 tls
+aliyun.com    aliyun    imap.aliyun.com:993 tls        pop3.aliyun.com:995 tls       smtp.aliyun.com:465 tls
+sina.com      sina      imap.sina.com:993 tls          pop.sina.com:995 tls          smtp.sina.com:465 tls
+sina.cn       sina-cn   imap.sina.cn:993 tls           pop.sina.cn:995 tls           smtp.sina.cn:465 tls
+vip.sina.com  sina-vip  imap.vip.sina.com:993 tls      pop.vip.sina.com:995 tls      smtp.vip.sina.com:465 tls
+vip.sina.cn   sina-vip-cn imap.vip.sina.cn:993 tls     pop.vip.sina.cn:995 tls       smtp.vip.sina.cn:465 tls
+sohu.com      sohu      imap.sohu.com:993 tls          pop3.sohu.com:995 tls         smtp.sohu.com:465 tls
+vip.sohu.com  sohu-vip  -                              pop3.vip.sohu.com:110 plain   smtp.vip.sohu.com:25 plain
+tom.com       tom       -                              pop.tom.com:995 tls           smtp.tom.com:465 tls
+163.net       tom-vip   -                              -                             smtp.tom.com:465 tls
+139.com       139       imap.139.com:993 tls           pop.139.com:995 tls           smtp.139.com:465 tls
+189.cn        189       imap.189.cn:993 tls            pop.189.cn:995 tls            smtp.189.cn:465 tls
+21cn.com      21cn      imap.21cn.com:993 tls          pop.21cn.com:995 tls          smtp.21cn.com:465 tls
+wo.cn         wo        imap.wo.cn:993 tls             pop.wo.cn:995 tls             smtp.wo.cn:465 tls
+88.com        88.com    imap.88.com:993 tls            pop.88.com:995 tls            smtp.88.com:465 tls
+111.com       111.com   imap.111.com:993 tls           -                             smtp.111.com:465 tls
+email.cn      email.cn  imap.email.cn:993 tls          -                             smtp.email.cn:465 tls
+china.com     china.com -                              pop.china.com:110 plain       smtp.china.com:25 plain
+eyou.com      eyou      -                              pop.eyou.com:110 plain        -
+zju.edu.cn    zju       imap.zju.edu.cn:993 tls        pop3.zju.edu.cn:995 tls       smtp.zju.edu.cn:994 tls
+gmail.com     gmail     imap.gmail.com:993 tls         pop.gmail.com:995 tls         smtp.gmail.com:465 tls
+googlemail.com gmail    imap.gmail.com:993 tls         pop.gmail.com:995 tls         smtp.gmail.com:465 tls
+outlook.com   outlook   outlook.office365.com:993 tls  outlook.office365.com:995 tls smtp-mail.outlook.com:587 starttls
+hotmail.com   outlook   outlook.office365.com:993 tls  outlook.office365.com:995 tls smtp-mail.outlook.com:587 starttls
+live.com      outlook   outlook.office365.com:993 tls  outlook.office365.com:995 tls smtp-mail.outlook.com:587 starttls
+msn.com       outlook   outlook.office365.com:993 tls  outlook.office365.com:995 tls smtp-mail.outlook.com:587 starttls
+live.cn       outlook   outlook.office365.com:993 tls  outlook.office365.com:995 tls smtp-mail.outlook.com:587 starttls
+yahoo.com     yahoo     imap.mail.yahoo.com:993 tls    pop.mail.yahoo.com:995 tls    smtp.mail.yahoo.com:465 tls
+yahoo.co.jp   yahoo-jp  imap.mail.yahoo.co.jp:993 tls  pop.mail.yahoo.co.jp:995 tls  smtp.mail.yahoo.co.jp:465 tls
+icloud.com    icloud    imap.mail.me.com:993 tls       -                             smtp.mail.me.com:587 starttls
+me.com        icloud    imap.mail.me.com:993 tls       -                             smtp.mail.me.com:587 starttls
+mac.com       icloud    imap.mail.me.com:993 tls       -                             smtp.mail.me.com:587 starttls
+aol.com       aol       imap.aol.com:993 tls           pop.aol.com:995 tls           smtp.aol.com:465 tls
+fastmail.com  fastmail  imap.fastmail.com:993 tls      pop.fastmail.com:995 tls      smtp.fastmail.com:465 tls
+zoho.com      zoho      imap.zoho.com:993 tls          pop.zoho.com:995 tls          smtp.zoho.com:465 tls
+zoho.com.cn   zoho-cn   imap.zoho.com.cn:993 tls       -                             smtp.zoho.com.cn:465 tls
+netvigator.com netvigator imap.netvigator.com:993 tls  -                             smtp.netvigator.com:465 tls
+dingtalk.com  dingtalk  imap.dingtalk.com:993 tls      pop3.dingtalk.com:995 tls     smtp.dingtalk.com:465 tls
+icoremail.net icoremail imap.icoremail.net:993 tls     -                             -
+2008.sina.com sina-2008 imap.sina.com:993 tls          -                             -
+msa.hinet.net hinet-msa -                              -                             msa.hinet.net:25 plain
+"""
+
+
+def rows(table: str) -> list[list[str]]:
+    """The columns of a table, where the security belongs to the server before it."""
+    return [re.split(r" +(?!tls|starttls|plain)", line) for line in table.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("domain", "provider_id", "imap", "pop3", "smtp"), rows(EXPECTED))
+def test_the_best_servers_of_a_domain(domain: str, provider_id: str, imap: str, pop3: str, smtp: str) -> None:
+    provider = INDEX.by_domain(domain)
+    assert provider is not None
+    assert provider.id == provider_id
+    best = {protocol: (servers(provider, protocol) or ["-"])[0] for protocol in Protocol}
+    assert best == {Protocol.IMAP: imap, Protocol.POP3: pop3, Protocol.SMTP: smtp}
+
+
+@pytest.mark.parametrize(
+    ("domain", "provider_id"), [("contoso.onmicrosoft.com", "microsoft365"), ("a.partner.onmschina.cn", "office365-cn")]
+)
+def test_a_tenant_of_microsoft_is_found_below_its_domain(domain: str, provider_id: str) -> None:
+    provider = INDEX.by_domain(domain)
+    assert provider is not None
+    assert provider.id == provider_id
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *("qq.com.cn", "mail.qq.com", "exmail.qq.com", "notqq.com", "163.cn", "mail.163.com", "sina.com.cn"),
+        *("gmail.cn", "gmial.com", "outlook.example", "onmicrosoft.com", "aliyun.cn", "mail.com", "com", "cn"),
+    ],
+)
+def test_a_similar_domain_is_not_taken_for_a_known_one(domain: str) -> None:
+    assert INDEX.by_domain(domain) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "provider_id"),
+    [
+        ("mxbiz1.qq.com", "exmail"),
+        ("mxbiz2.qq.com", "exmail"),
+        ("mx.exmail.qq.com", "exmail"),
+        ("qiye163mx01.mxmail.netease.com", "netease-qiye"),
+        ("qiye163mx02.mxmail.netease.com", "netease-qiye"),
+        ("hzmx01.mxmail.netease.com", "netease-qiye-hz"),
+        ("hzmx02.mxmail.netease.com", "netease-qiye-hz"),
+        ("mx.ym.163.com", "netease-ym"),
+        ("mx1.qiye.aliyun.com", "aliyun-qiye"),
+        ("mxn.mxhichina.com", "aliyun-qiye"),
+        ("mxw.mxhichina.com", "aliyun-qiye"),
+        ("mx1.sg.aliyun.com", "alimail-sg"),
+        ("mx.263.net", "263"),
+        ("mxw.263.net", "263"),
+        ("mx1.feishu.cn", "feishu"),
+        ("mx3.feishu.cn", "feishu"),
+        ("mx2.larksuite.com", "larksuite"),
+        ("mx.sina.net", "sina-qiye"),
+        ("aspmx.l.google.com", "google-workspace"),
+        ("alt4.aspmx.l.google.com", "google-workspace"),
+        ("aspmx2.googlemail.com", "google-workspace"),
+        ("smtp.google.com", "google-workspace"),
+        ("contoso-com.mail.protection.outlook.com", "microsoft365"),
+        ("contoso-com.a-v1.mx.microsoft", "microsoft365"),
+        ("contoso.mail.protection.partner.outlook.cn", "office365-cn"),
+        ("outlook-com.olc.protection.outlook.com", "outlook"),
+        ("1234567.pamx1.hotmail.com", "outlook"),
+        ("mta5.am0.yahoodns.net", "yahoo"),
+        ("mx-aol.mail.gm0.yahoodns.net", "aol"),
+        ("mx01.mail.icloud.com", "icloud-custom-domain"),
+        ("in1-smtp.messagingengine.com", "fastmail"),
+        ("mx.zoho.com", "zoho-organisation"),
+        ("mx.zoho.com.cn", "zoho-cn"),
+        ("mail.protonmail.ch", "proton"),
+        ("mail.tutanota.de", "tuta"),
+    ],
+)
+def test_a_mail_exchanger_tells_who_hosts_the_domain(host: str, provider_id: str) -> None:
+    provider = INDEX.by_mx(host)
+    assert provider is not None
+    assert provider.id == provider_id
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evilmxbiz1.qq.com", "mx1.qq.com", "mx2.qq.com", "mx3.qq.com", "mxbiz1.qq.com.evil.example", "qq.com"),
+        *(
+            "163mx01.mxmail.netease.com",
+            "188mx00.mxmail.netease.com",
+            "mxmail.netease.com",
+            "hzmx03.mxmail.netease.com",
+        ),
+        *("evilqiye.aliyun.com", "notmxhichina.com", "mxhichina.com", "mx4.feishu.cn", "mx1.feishu.cn.evil.example"),
+        *("gmail-smtp-in.l.google.com", "evilaspmx.l.google.com", "google.com", "notgooglemail.com"),
+        *("mx-biz.mail.am0.yahoodns.net", "mta1.am0.yahoodns.net", "yahoodns.net"),
+        *("mail.protection.outlook.com", "evilmail.protection.outlook.com", "mail.protection.outlook.com.evil.example"),
+        *("mx.zoho.eu", "notzoho.com", "mx03.mail.icloud.com", "mx.example.com"),
+    ],
+)
+def test_a_neighbour_of_a_known_mail_exchanger_is_a_stranger(host: str) -> None:
+    assert INDEX.by_mx(host) is None
+
+
+# Claims of old tutorials and stale lists, by the domain they are made for.
+WRONG_CLAIMS = {
+    "126.com": ["pop.live.com", "pop3.126.com", "imaphz.qiye.163.com", "smtphz.qiye.163.com"],
+    "163.com": ["pop3.163.com", "imaphz.qiye.163.com", "smtphz.qiye.163.com"],
+    "yeah.net": ["imaphz.qiye.163.com", "smtphz.qiye.163.com"],
+    "139.com": ["pop.china.com"],
+    "qq.com": ["pop3.qq.com"],
+    "tom.com": ["pop.tom.com.cn", "top.com"],
+    "163.net": ["pop.tom.com.cn", "top.com"],
+    "icloud.com": ["imap.mail.icloud.com", "smtp.mail.icloud.com", "imap.mail.mac.com", "smtp.mail.mac.com"],
+    "yahoo.co.jp": ["imap.mail.yahoo.com", "pop.mail.yahoo.com", "smtp.mail.yahoo.com"],
+    "yahoo.cn": ["pop.mail.yahoo.cn", "smtp.mail.yahoo.cn"],
+    "yahoo.com.cn": ["pop.mail.yahoo.com.cn", "smtp.mail.yahoo.com.cn"],
+    "fastmail.com": ["mail.messagingengine.com", "smtpx.operamail.com"],
+}
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize(
+    ("domain", "host"), [(domain, host) for domain, hosts in WRONG_CLAIMS.items() for host in hosts]
+)
+def test_a_wrong_claim_is_known_as_wrong_and_never_a_server(domain: str, host: str, protocol: Protocol) -> None:
+    provider = INDEX.by_domain(domain)
+    assert provider is not None
+    assert host in provider.wrong_hosts
+    assert not any(server.startswith(f"{host}:") for server in servers(provider, protocol))
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize(
+    ("provider_id", "host"), [(provider.id, host) for provider in PROVIDERS for host in provider.wrong_hosts]
+)
+def test_the_compiler_refuses_a_wrong_host_as_a_server(provider_id: str, host: str, protocol: Protocol) -> None:
+    text = f"""\
+- id: {provider_id}
+  name: X
+  name_zh: 示例
+  {protocol}: ["{host}:2000 tls"]
+  wrong_hosts: [{host}]
+  sources:
+    - {{kind: quoted, at: somewhere, facts: [{protocol}]}}
+"""
+    _, faults = compiler.compile_providers(text.encode(), "p.yaml")
+    assert [str(fault) for fault in faults] == [f"p.yaml:4: {host} is one of the wrong_hosts"]
+
+
+def test_every_known_wrong_host_is_in_the_table_above() -> None:
+    listed = {host for hosts in WRONG_CLAIMS.values() for host in hosts}
+    assert listed == {host for provider in PROVIDERS for host in provider.wrong_hosts}
+
+
+def test_gmail_never_offers_tls_from_the_first_byte_on_port_587() -> None:
+    for provider_id in ("gmail", "google-workspace"):
+        provider = INDEX.by_id(provider_id)
+        assert provider is not None
+        assert servers(provider, "smtp") == ["smtp.gmail.com:465 tls", "smtp.gmail.com:587 starttls"]
+
+
+def test_the_database_has_no_faults() -> None:
+    assert [str(fault) for fault in FAULTS] == []
+
+
+def test_the_database_is_not_accidentally_emptied() -> None:
+    assert len(PROVIDERS) >= 65
+    assert sum(len(provider.domains) for provider in PROVIDERS) >= 200
+
+
+def test_compiling_twice_gives_the_same_bytes() -> None:
+    again, _ = compiler.compile_providers(SOURCE, "data/providers.yaml")
+    assert encode(again, "0") == encode(PROVIDERS, "0")
+
+
+def test_encoding_loses_nothing() -> None:
+    assert list(INDEX) == sorted(PROVIDERS, key=lambda provider: provider.id)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
+def test_a_plaintext_server_comes_first_only_where_there_is_no_other(provider: Provider) -> None:
+    for protocol in Protocol:
+        securities = [e.security for e, _ in provider.endpoints if e.protocol == protocol]
+        if securities and securities[0] is Security.PLAIN:
+            assert set(securities) == {Security.PLAIN}
+
+
+def test_only_these_providers_have_no_encryption_at_all() -> None:
+    plain = {
+        provider.id
+        for provider in PROVIDERS
+        if provider.endpoints and all(e.security is Security.PLAIN for e, _ in provider.endpoints)
+    }
+    assert plain == {"sohu-vip", "china.com", "eyou", "hinet-msa"}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
+def test_every_need_is_explained_in_both_languages(provider: Provider) -> None:
+    for need in provider.needs:
+        [note] = [note for note in provider.notes if note.code == need]
+        assert len(note.text("en")) > 15
+        assert len(note.text("zh")) > 8
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
+def test_chinese_notes_use_chinese_punctuation_between_chinese_words(provider: Provider) -> None:
+    for note in provider.notes:
+        for before, mark, after in zip(note.zh, note.zh[1:], note.zh[2:], strict=False):
+            if mark in ",;:!?()":
+                assert not ("\u4e00" <= before <= "\u9fff" and "\u4e00" <= after <= "\u9fff"), note.zh
+        assert note.zh.endswith("。")
+
+
+@pytest.mark.parametrize(
+    "domain", ["163.com", "126.com", "yeah.net", "188.com", "vip.163.com", "vip.126.com", "vip.188.com"]
+)
+def test_netease_mail_needs_the_imap_id_command(domain: str) -> None:
+    provider = INDEX.by_domain(domain)
+    assert provider is not None
+    assert set(provider.needs) == {"service-must-be-enabled", "auth-code", "imap-id"}
+
+
+def test_only_netease_is_said_to_need_the_imap_id_command() -> None:
+    assert {provider.id for provider in PROVIDERS if "imap-id" in provider.needs} == {
+        *("163", "126", "yeah", "188", "vip163", "vip126", "vip188"),
+        *("netease-qiye", "netease-qiye-hz", "netease-qiye-overseas"),
+    }
+
+
+def test_microsoft_takes_no_password() -> None:
+    assert {provider.id for provider in PROVIDERS if "oauth2-only" in provider.needs} == {"outlook", "microsoft365"}
+
+
+def test_icloud_logs_in_with_the_local_part_for_imap_and_the_address_for_smtp() -> None:
+    provider = INDEX.by_domain("icloud.com")
+    assert provider is not None
+    assert [(e.protocol, e.username_form) for e, _ in provider.endpoints] == [
+        (Protocol.IMAP, "local-part"),
+        (Protocol.SMTP, "address"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("domain", "status"),
+    [
+        ("yahoo.cn", ProviderStatus.DISCONTINUED),
+        ("yahoo.com.cn", ProviderStatus.DISCONTINUED),
+        ("proton.me", ProviderStatus.NO_CLIENT_ACCESS),
+        ("tuta.com", ProviderStatus.NO_CLIENT_ACCESS),
+        ("hey.com", ProviderStatus.NO_CLIENT_ACCESS),
+    ],
+)
+def test_where_no_client_can_log_in_no_server_is_named(domain: str, status: ProviderStatus) -> None:
+    provider = INDEX.by_domain(domain)
+    assert provider is not None
+    assert (provider.status, provider.endpoints) == (status, ())
+
+
+@pytest.mark.parametrize(
+    "provider_id",
+    [*("111.com", "email.cn", "dingtalk", "sina-2008", "sina-qiye", "icoremail", "china.com", "eyou", "hinet-msa")],
+)
+def test_unverified_servers_are_of_low_confidence_and_say_so(provider_id: str) -> None:
+    provider = INDEX.by_id(provider_id)
+    assert provider is not None
+    assert {confidence for _, confidence in provider.endpoints} == {"low"}
+    assert "other" in [note.code for note in provider.notes]
+
+
+def test_the_best_known_providers_are_of_high_confidence() -> None:
+    for domain in ("qq.com", "163.com", "126.com", "sina.com", "139.com", "gmail.com", "outlook.com", "icloud.com"):
+        provider = INDEX.by_domain(domain)
+        assert provider is not None
+        best = {e.protocol: confidence for e, confidence in reversed(provider.endpoints)}
+        assert (best[Protocol.IMAP], best[Protocol.SMTP]) == ("high", "high"), domain
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the build step reads, so that no test writes into the real one."""
+    (tmp_path / "data").mkdir()
+    for name in ("compile.py", "providers.yaml"):
+        shutil.copy(ROOT / "data" / name, tmp_path / "data")
+    made = shutil.ignore_patterns("*.idx", "*.po", "*.mo", "__pycache__")
+    shutil.copytree(ROOT / "mailsetup", tmp_path / "mailsetup", ignore=made)
+    return tmp_path
+
+
+def compile_in(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-B", str(checkout / "data" / "compile.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_compiled_index_belongs_to_the_database() -> None:
+    result = compile_in(ROOT, "--check")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_missing_index_is_reported_and_then_made(checkout: Path) -> None:
+    before = compile_in(checkout, "--check")
+    assert (before.returncode, before.stdout) == (1, "")
+    assert before.stderr == "mailsetup/providers.idx is missing: run python data/compile.py\n"
+    assert compile_in(checkout).returncode == 0
+    assert compile_in(checkout, "--check").returncode == 0
+    assert list(Index.load(checkout / "mailsetup" / "providers.idx")) == list(INDEX)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (compiler.digest(SOURCE), "0" * 64, "does not belong to"),
+        ("mailsetup-index\t1", "mailsetup-index\t0", "was made by"),
+    ],
+)
+def test_an_index_of_another_file_or_version_is_reported(checkout: Path, old: str, new: str, reason: str) -> None:
+    index = checkout / "mailsetup" / "providers.idx"
+    index.write_bytes(encode(PROVIDERS, compiler.digest(SOURCE)).replace(old.encode(), new.encode(), 1))
+    result = compile_in(checkout, "--check")
+    assert result.returncode == 1
+    assert f"mailsetup/providers.idx {reason}" in result.stderr
+
+
+def test_a_fault_in_the_database_stops_the_build_and_leaves_the_old_index(checkout: Path) -> None:
+    index = checkout / "mailsetup" / "providers.idx"
+    index.write_bytes(b"old")
+    yaml = checkout / "data" / "providers.yaml"
+    yaml.write_bytes(SOURCE.replace(b"imap.qq.com:993 tls", b"imap.qq.com:993 starttls", 1))
+    line = SOURCE[: SOURCE.index(b"imap.qq.com:993 tls")].count(b"\n") + 1
+    result = compile_in(checkout)
+    assert result.returncode == 1
+    assert result.stderr == f"data/providers.yaml:{line}: port 993 begins with TLS: write tls\n"
+    assert index.read_bytes() == b"old"
+
+
+def test_message_catalogues_are_compiled(checkout: Path) -> None:
+    folder = checkout / "mailsetup" / "locale" / "zh_CN" / "LC_MESSAGES"
+    folder.mkdir(parents=True, exist_ok=True)
+    header = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    (folder / "mailsetup.po").write_text(header + 'msgid "server"\nmsgstr "服务器"\n', encoding="utf-8")
+    assert compile_in(checkout).returncode == 0
+    translation = gettext.translation("mailsetup", checkout / "mailsetup" / "locale", ["zh_CN"])
+    assert translation.gettext("server") == "服务器"
+
+
+def test_a_broken_message_catalogue_stops_the_build_with_its_line(checkout: Path) -> None:
+    folder = checkout / "mailsetup" / "locale" / "zh_CN" / "LC_MESSAGES"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mailsetup.po").write_text('msgid "a"\nmsgstr "b"\nnonsense\n', encoding="utf-8")
+    result = compile_in(checkout)
+    assert result.returncode == 1
+    assert result.stderr.startswith("mailsetup/locale/zh_CN/LC_MESSAGES/mailsetup.po:")
+    assert not (folder / "mailsetup.mo").exists()
+
+
+DOCUMENT = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "word",
+    sorted(
+        {
+            *(*compiler.KEYS, *compiler.SERVER_KEYS, *compiler.NOTE_KEYS, *compiler.SOURCE_KEYS),
+            *(*compiler.NEEDS, *compiler.NOTE_CODES, *compiler.KINDS),
+            *(*Protocol, *Security, *Authentication, *ProviderStatus, *Confidence, *PLACEHOLDERS),
+        }
+    ),
+)
+def test_the_document_explains_every_word(word: str) -> None:
+    assert f"`{word}`" in DOCUMENT
+
+
+def test_the_example_in_the_document_is_a_valid_file() -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    providers, faults = compiler.compile_providers(example.encode(), "docs/providers.md")
+    assert faults == []
+    assert len(providers) == 1
