@@ -78,7 +78,7 @@ def registrable_domain(domain: str) -> str:
 def _suffixes() -> PublicSuffixList:
     from publicsuffixlist import PublicSuffixList  # reads 250 KB; only discovery needs it
 
-    return PublicSuffixList(idna=True)
+    return PublicSuffixList()
 
 
 def printable(text: str) -> str:

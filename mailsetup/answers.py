@@ -98,9 +98,7 @@ def _about_provider(provider: Provider | None, recommended: Sequence[Candidate])
     ]
 
 
-def _from_sources(
-    reports: Sequence[SourceReport], ranking: Ranking, protocols: frozenset[Protocol]
-) -> list[Notice]:
+def _from_sources(reports: Sequence[SourceReport], ranking: Ranking, protocols: frozenset[Protocol]) -> list[Notice]:
     """What sources have to say beside settings, each thing once."""
     offered = {candidate.endpoint.protocol for candidate in ranking.incoming + ranking.outgoing}
     notices: dict[tuple[str, str], Notice] = {}

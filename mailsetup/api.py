@@ -51,12 +51,10 @@ def lookup(
     """The mail settings for an address or domain.
 
     The curated database answers at once and without network. For a domain it does not know, discovery asks the domain
-    itself, unless ``offline``; ``online`` runs discovery in any case and compares. Raises InputError for a query that is
-    neither an address nor a domain; trouble on the network is in the result (``status``, ``reports``), never raised.
+    itself, unless ``offline``; ``online`` runs discovery in any case and compares. Raises InputError for a query that
+    is neither an address nor a domain; trouble on the network is in the result (``status``, ``reports``).
     """
-    started = time.monotonic()
-    address = addresses.parse(query)
-    answer = _from_database(query, address, frozenset(protocols), started, offline=offline, online=online)
+    answer = from_database(query, protocols, offline=offline, online=online)
     if answer is not None:
         return answer
     import asyncio  # 48 ms: only where the network is used
@@ -64,6 +62,25 @@ def lookup(
     return asyncio.run(
         lookup_async(query, online=online, protocols=protocols, options=options, whole_ledger=whole_ledger)
     )
+
+
+def from_database(
+    query: str, protocols: Iterable[Protocol] = ALL_PROTOCOLS, *, offline: bool = False, online: bool = False
+) -> Lookup | None:
+    """The database's answer, or None if the network has to be asked; raise InputError."""
+    started = time.monotonic()
+    address = addresses.parse(query)
+    if online and not offline:
+        return None
+    report = database.discover(address.domain, Index.load())
+    if report.provider is None and not offline:
+        return None
+    wanted = frozenset(protocols)
+    reports = [report._replace(elapsed_ms=(time.monotonic() - started) * 1000)]
+    if report.provider is None:
+        skipped = "--offline"
+        reports += [SourceReport(name, address.domain, Status.SKIPPED, detail=skipped) for name in NETWORK_SOURCES]
+    return conclude(query, address, reports, rank(reports, address.domain, wanted), wanted, started)
 
 
 async def lookup_async(
@@ -77,9 +94,7 @@ async def lookup_async(
     resolver: Resolver | None = None,
 ) -> Lookup:
     """``lookup`` for callers with a running event loop; ``resolver`` shares DNS answers between calls."""
-    started = time.monotonic()
-    address = addresses.parse(query)
-    answer = _from_database(query, address, frozenset(protocols), started, offline=offline, online=online)
+    answer = from_database(query, protocols, offline=offline, online=online)
     if answer is not None:
         return answer
     return await discover_async(
@@ -228,20 +243,3 @@ def _servers(candidates: tuple[Candidate, ...], address: Address) -> tuple[Accou
         for candidate in candidates
         if candidate.endpoint.security is not Security.PLAIN
     )
-
-
-def _from_database(
-    query: str, address: Address, protocols: frozenset[Protocol], started: float, *, offline: bool, online: bool
-) -> Lookup | None:
-    """The database's answer, or None if the network has to be asked."""
-    if online and not offline:
-        return None
-    index = Index.load()
-    report = database.discover(address.domain, index)
-    if report.provider is None and not offline:
-        return None
-    reports = [report._replace(elapsed_ms=(time.monotonic() - started) * 1000)]
-    if report.provider is None:
-        skipped = "--offline: not asked"
-        reports += [SourceReport(name, address.domain, Status.SKIPPED, detail=skipped) for name in NETWORK_SOURCES]
-    return conclude(query, address, reports, rank(reports, address.domain, protocols), protocols, started)

@@ -48,7 +48,7 @@ class InvalidConfig(MailsetupError, ValueError):
 
 
 class DialogueFailed(MailsetupError):
-    """A mail server refused a step, or what it sent is not the protocol (``greeting.* starttls.* protocol.* auth.*``)."""
+    """A mail server refused a step or did not speak the protocol (``greeting.* starttls.* protocol.* auth.*``)."""
 
 
 class ExportError(MailsetupError):

@@ -149,6 +149,8 @@ async def _get(stream: Stream, place: _Place) -> tuple[int, str, bytes]:
                 raise FetchFailed("http.incomplete", url=place.url)
             case h11.NEED_DATA:
                 connection.receive_data(await stream.read())
+            case _:
+                pass  # informational responses (RFC 9110 §15.2)
 
 
 def _place(url: str) -> _Place:

@@ -123,11 +123,10 @@ class Endpoint(NamedTuple):
         """
         if address is None or address.local_part is None:
             return None
-        match self.username_form:
-            case "address" | "unknown":
-                return str(address)
-            case "local-part":
-                return address.local_part
+        if self.username_form in (USERNAME_ADDRESS, USERNAME_UNKNOWN):
+            return str(address)
+        if self.username_form == USERNAME_LOCAL_PART:
+            return address.local_part
         name = self.username_form
         for placeholder, value in zip(PLACEHOLDERS, (str(address), address.local_part, address.domain), strict=True):
             name = name.replace(placeholder, value)

@@ -47,7 +47,7 @@ class Deadline:
         return max(0.0, self.at - self._loop.time())
 
     def within(self, limit_s: float) -> Deadline:
-        """This deadline, or ``limit_s`` from now if that is earlier."""
+        """The same deadline, or ``limit_s`` from now if that is earlier."""
         return Deadline(min(limit_s, self.remaining()))
 
     @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from . import tls
@@ -358,6 +359,7 @@ def _certificate(facts: TLSFacts | None) -> dict[str, str]:
     return {
         "names": ", ".join(facts.names[:10]) or facts.subject,
         "issuer": facts.issuer or "",
-        "not_before": facts.not_before or "",
-        "not_after": facts.not_after or "",
+        "not_before": (facts.not_before or "")[:10],
+        "not_after": (facts.not_after or "")[:10],
+        "now": datetime.now(UTC).date().isoformat(),
     }

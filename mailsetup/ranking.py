@@ -41,7 +41,7 @@ def rank(
     reports: Iterable[SourceReport],
     domain: str,
     protocols: frozenset[Protocol] = frozenset(Protocol),
-    verified: Mapping[tuple[str, str, int, str], bool] | None = None,
+    verified: Mapping[tuple[str, str, int, str], bool | None] | None = None,
 ) -> Ranking:
     """Order what ``reports`` found for ``domain``.
 

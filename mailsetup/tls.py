@@ -87,14 +87,13 @@ def handshake_failure(error: ssl.SSLError, first_bytes: bytes) -> ConnectFailed:
 def facts_of(session: ssl.SSLObject, *, verified: bool, now: datetime | None = None) -> TLSFacts:
     """What a completed handshake tells. ``now`` is for tests; the default is the clock."""
     cipher = session.cipher()
+    facts = TLSFacts(session.version(), cipher[0] if cipher else None, verified)
     certificate = session.getpeercert(binary_form=True)
-    return TLSFacts(session.version(), cipher[0] if cipher else None, verified)._replace(
-        **(certificate_facts(certificate, now or datetime.now(UTC)) if certificate else {})
-    )
+    return facts if certificate is None else with_certificate(facts, certificate, now or datetime.now(UTC))
 
 
-def certificate_facts(der: bytes, now: datetime) -> dict[str, object]:
-    """The fields of TLSFacts that a DER certificate fills; empty if it cannot be parsed."""
+def with_certificate(facts: TLSFacts, der: bytes, now: datetime) -> TLSFacts:
+    """``facts`` completed from a DER certificate; unchanged if it cannot be parsed."""
     from cryptography import x509  # 59 ms; only where a connection was made
 
     try:
@@ -102,16 +101,16 @@ def certificate_facts(der: bytes, now: datetime) -> dict[str, object]:
         subject, issuer = _name(certificate.subject), _name(certificate.issuer)
         names = _dns_names(certificate)
     except ValueError:
-        return {}
+        return facts
     not_after = certificate.not_valid_after_utc
-    return {
-        "subject": subject,
-        "issuer": issuer,
-        "names": names,
-        "not_before": certificate.not_valid_before_utc.isoformat(),
-        "not_after": not_after.isoformat(),
-        "days_left": (not_after - now).days,
-    }
+    return facts._replace(
+        subject=subject,
+        issuer=issuer,
+        names=names,
+        not_before=certificate.not_valid_before_utc.isoformat(),
+        not_after=not_after.isoformat(),
+        days_left=(not_after - now).days,
+    )
 
 
 def _name(name: object) -> str:

@@ -68,7 +68,7 @@ class Target(NamedTuple):
     """What a discovery is about, and the user's choices that sources must respect."""
 
     address: Address
-    index: Index
+    database: Index
     ispdb: str | None  # base URL, or None when the user does not want it asked
     send_address: bool = False  # may the local part leave this machine?
 

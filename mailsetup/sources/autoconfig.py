@@ -86,7 +86,7 @@ async def _ask_with_random_addresses(
 
 
 def _read(page: Page, address: Address, asked_for: Address | None = None) -> ClientConfig:
-    config = parse(page.body, address.domain)
+    config = parse(page.body, address.domain, locator_is_own=True)
     if asked_for is None:
         return config
     return config._replace(endpoints=tuple(_generalise(endpoint, asked_for) for endpoint in config.endpoints))

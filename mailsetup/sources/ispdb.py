@@ -19,7 +19,7 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
 
     async def question() -> Found:
         page = await net.get(location)
-        config = parse(page.body, domain)
+        config = parse(page.body, domain, locator_is_own=False)
         if not config.covers_domain:
             # Only the domain's own server may answer with a file for another domain.
             raise InvalidConfig("discover.domain_mismatch", domain=domain, covers=", ".join(config.domains)[:200])

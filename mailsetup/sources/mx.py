@@ -29,7 +29,7 @@ def interpret(records: list[MXRecord], target: Target) -> Found:
         # RFC 7505: the domain takes no mail at all.
         return Found(code="dns.null_mx", detail="0 .", notices=(Notice("null-mx"),))
     for record in sorted(records):
-        provider = target.index.by_mx(record.host)
+        provider = target.database.by_mx(record.host)
         if provider is not None:
             detail = f"{record.host} -> {provider.id}"
             # Plain DNS is not authenticated, so the pointer limits how sure the settings can be.

@@ -1,0 +1,30 @@
+"""The program's entry: choose the language, run the command line, turn its outcome into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from . import i18n
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``mailsetup`` with ``arguments`` (default: the process's own) and return the exit code.
+
+    Help texts are translated when ``cli`` is imported, so the language is chosen before.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escape sequence, never a crash.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    i18n.use(i18n.choose(arguments, os.environ))
+    from .cli import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""From a format's name to files on disk: what surrounds the pure exporters."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from . import files
+from .errors import InputError
+from .exporters import EXPORTERS, Export, Exporter, load
+from .i18n import _
+
+
+def exporter(name: str) -> Exporter:
+    """The exporter for ``--to NAME``; raise a usage error that lists the formats for an unknown one."""
+    try:
+        return load(name)
+    except KeyError:
+        known = ", ".join(EXPORTERS)
+        raise click.UsageError(_("unknown format {name}; known are: {known}").format(name=name, known=known)) from None
+
+
+def formats() -> list[dict[str, object]]:
+    """One object per format, as ``export --list --json`` writes them."""
+    return [_format(load(name)) for name in EXPORTERS]
+
+
+def deliver(made: Export, exporter: Exporter, output: Path | None, *, force: bool) -> None:
+    """Write the files to ``output`` (a file, or an existing folder), or the only one to standard output."""
+    if output is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(made.files[0].body)
+        sys.stdout.buffer.flush()
+    elif exporter.SEVERAL_FILES or output.is_dir():
+        try:
+            output.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError("input.unwritable", path=str(output), reason=error.strerror or "") from None
+        for file in made.files:
+            _write(output / file.name, file.body, private=file.private, force=force)
+    else:
+        _write(output, made.files[0].body, private=made.files[0].private, force=force)
+    click.echo(_(exporter.WHERE), err=True)
+
+
+def _write(path: Path, body: bytes, *, private: bool, force: bool) -> None:
+    files.write(path, body, private=private, force=force)
+    click.echo(_("wrote {path}").format(path=path), err=True)
+
+
+def _format(exporter: Exporter) -> dict[str, object]:
+    return {
+        "format": exporter.NAME,
+        "title": _(exporter.TITLE),
+        "files": exporter.FILES,
+        "media_type": exporter.MEDIA_TYPE,
+        "protocols": exporter.PROTOCOLS,
+        "several_files": exporter.SEVERAL_FILES,
+        "judged_by": exporter.JUDGED_BY,
+    }

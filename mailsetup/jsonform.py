@@ -1,0 +1,172 @@
+"""Records as the JSON objects of the contract: plain dictionaries, and the one way they are written.
+
+Codes and values are never translated; ``message`` and ``remedy`` texts are in the user's language.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import i18n, text
+from .diagnosis import about
+from .errors import MailsetupError
+from .model import Candidate, Endpoint, Lookup, Note, Notice, ProbeResult, Provider, SourceReport, TLSFacts
+
+SCHEMA = 1
+Object = dict[str, Any]
+
+# What json leaves as it is although a terminal may act on it: DEL, C1, zero-width, bidirectional, line separators.
+_UNSAFE = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def dumps(value: Object, *, ascii_only: bool) -> str:
+    """``value`` on one line, with every character escaped that could act on a terminal."""
+    line = json.dumps(value, ensure_ascii=ascii_only, separators=(", ", ": "))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
+
+
+def lookup_object(answer: Lookup) -> Object:
+    """The object for one lookup (cli.md §2)."""
+    address = answer.address
+    return {
+        "schema": SCHEMA,
+        "query": answer.query,
+        "address": str(address) if address.local_part is not None else None,
+        "domain": address.domain,
+        **({"domain_unicode": address.domain_unicode} if address.domain_unicode != address.domain else {}),
+        "status": answer.status,
+        "provider": None if answer.provider is None else _provider_summary(answer.provider),
+        "incoming": [candidate_object(candidate, answer) for candidate in answer.incoming],
+        "outgoing": [candidate_object(candidate, answer) for candidate in answer.outgoing],
+        "sources": [_source(report) for report in answer.reports],
+        "warnings": notices(answer.notices),
+        "elapsed_ms": round(answer.elapsed_ms, 1),
+    }
+
+
+def candidate_object(candidate: Candidate, answer: Lookup) -> Object:
+    """An ENDPOINT of the contract."""
+    return _candidate(candidate, candidate.endpoint.username(answer.address))
+
+
+def probe_object(query: str, results: Iterable[ProbeResult], provider: Provider | None, elapsed_ms: float) -> Object:
+    """The object for one probed target (cli.md §3)."""
+    return {
+        "schema": SCHEMA,
+        "query": query,
+        "results": [_result(result, provider) for result in results],
+        "elapsed_ms": round(elapsed_ms, 1),
+    }
+
+
+def provider_object(provider: Provider) -> Object:
+    """The object for one provider (cli.md §5)."""
+    return {
+        "id": provider.id,
+        "name": provider.name,
+        "name_zh": provider.name_zh,
+        "status": provider.status,
+        "domains": provider.domains,
+        "mx": provider.mx,
+        "endpoints": [{**_endpoint(e), "confidence": confidence} for e, confidence in provider.endpoints],
+        "needs": provider.needs,
+        "notes": _notes(provider.notes),
+        "wrong_hosts": provider.wrong_hosts,
+        "webmail": provider.webmail,
+        "help": provider.help,
+        "sources": [
+            {"kind": o.kind, "locator": o.locator, "facts": o.facts, "checked": o.checked or None}
+            for o in provider.origins
+        ],
+        "evidence": list(dict.fromkeys(origin.kind for origin in provider.origins)),
+        "checked": provider.checked,
+    }
+
+
+def error_object(query: str, error: MailsetupError) -> Object:
+    """The record that stands in the place of a target that could not be understood."""
+    message = text.error(error)
+    return {"schema": SCHEMA, "query": query, "status": "error", "code": error.code, "message": message}
+
+
+def notices(items: Iterable[Notice]) -> list[Object]:
+    """Warnings of the contract, each with its text."""
+    return [{"code": notice.code, "message": text.notice(notice)} for notice in items]
+
+
+def _provider_summary(provider: Provider) -> Object:
+    return {
+        "id": provider.id,
+        "name": provider.name,
+        "name_zh": provider.name_zh,
+        "status": provider.status,
+        "webmail": provider.webmail,
+        "help": provider.help,
+        "notes": _notes(text.notes(provider)),
+    }
+
+
+def _notes(items: Iterable[Note]) -> list[Object]:
+    return [{"code": note.code, "message": note.text(i18n.language())} for note in items]
+
+
+def _endpoint(endpoint: Endpoint) -> Object:
+    return {
+        "protocol": endpoint.protocol,
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "security": endpoint.security,
+        "username_form": endpoint.username_form,
+        "authentication": endpoint.authentication,
+    }
+
+
+def _candidate(candidate: Candidate, username: str | None) -> Object:
+    return {
+        **_endpoint(candidate.endpoint),
+        "username": username,
+        "confidence": candidate.confidence,
+        "trusted": candidate.trusted,
+        "verified": candidate.verified,
+        "evidence": [evidence._asdict() for evidence in candidate.evidence],
+    }
+
+
+def _source(report: SourceReport) -> Object:
+    return {
+        "source": report.source,
+        "locator": report.locator,
+        "status": report.status,
+        "code": report.code,
+        "detail": report.detail,
+        "elapsed_ms": round(report.elapsed_ms, 1),
+    }
+
+
+def _result(result: ProbeResult, provider: Provider | None) -> Object:
+    diagnosis = about(result, provider, i18n.language())
+    return {
+        **_candidate(result.candidate, result.username),
+        "outcome": "ok" if result.ok else "failed",
+        "code": result.code,
+        "stage": result.stage,
+        "message": text.probe_success(result) if diagnosis is None else diagnosis.message,
+        "remedy": [] if diagnosis is None else diagnosis.remedy,
+        "retryable": result.retryable,
+        "warnings": notices(result.notices),
+        "addresses": [address._asdict() for address in result.addresses],
+        "tls": None if result.tls is None else _tls(result.tls),
+        "greeting": result.greeting,
+        "capabilities": result.capabilities,
+        "capabilities_before_tls": result.capabilities_before_tls,
+        "mechanisms": result.mechanisms,
+        "round_trips": result.round_trips,
+        "timing_ms": result.timing_ms,
+    }
+
+
+def _tls(facts: TLSFacts) -> Mapping[str, Any]:
+    return facts._asdict()

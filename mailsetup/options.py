@@ -1,0 +1,82 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from .i18n import LANGUAGES, _
+from .model import NetworkOptions, Protocol
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help=_("Write JSON: one object, or JSON Lines."))
+targets = click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+
+
+def protocols(*allowed: Protocol) -> Callable[[Command], Command]:
+    """``--protocol``, repeatable, limited to ``allowed``; the command receives a tuple of words."""
+    return click.option(
+        "--protocol",
+        "protocols",
+        type=click.Choice([str(protocol) for protocol in allowed]),
+        multiple=True,
+        help=_("Only this protocol (repeatable)."),
+    )
+
+
+def common(command: Command) -> Command:
+    """Options that every command has. They act before click runs (``__main__`` and ``cli.run`` read them)."""
+    debug = click.option("--debug", is_flag=True, expose_value=False, help=_("Show tracebacks and what is sent."))
+    lang = click.option("--lang", type=click.Choice(LANGUAGES), expose_value=False, help=_("Language of the texts."))
+    return debug(lang(command))
+
+
+def network(command: Command) -> Command:
+    """Options of every command that may use the network; the command receives ``options: NetworkOptions``."""
+    defaults = NetworkOptions()
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> Any:
+        ispdb = values.pop("ispdb") or defaults.ispdb
+        options = NetworkOptions(
+            timeout_s=values.pop("timeout"),
+            nameservers=values.pop("nameserver"),
+            ca_file=values.pop("ca_file"),
+            allow_private=values.pop("allow_private"),
+            allow_http=values.pop("allow_http"),
+            send_address=values.pop("send_address"),
+            ispdb=None if values.pop("no_ispdb") else ispdb,
+            jobs=values.pop("jobs"),
+        )
+        return command(options=options, **values)
+
+    decorated: Any = with_options
+    # Decorators apply from the inside out: the help page shows them in reverse.
+    for option in (
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 1000),
+            default=defaults.jobs,
+            metavar="N",
+            help=_("Targets worked on at the same time; 16 by default."),
+        ),
+        click.option("--no-ispdb", is_flag=True, help=_("Do not ask the public ISP database.")),
+        click.option("--ispdb", metavar="URL", help=_("Base URL of the public ISP database.")),
+        click.option("--send-address", is_flag=True, help=_("Tell the domain's own server the real address.")),
+        click.option("--allow-http", is_flag=True, help=_("Also fetch over plain http (untrusted, ranked last).")),
+        click.option("--allow-private", is_flag=True, help=_("Accept private and loopback addresses.")),
+        click.option("--ca-file", metavar="FILE", help=_("PEM file with further trusted CA certificates.")),
+        click.option("--nameserver", multiple=True, metavar="IP[:PORT]", help=_("Ask this resolver (repeatable).")),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0.1, 3600),
+            metavar="SECONDS",
+            help=_("Deadline for the whole work on one target; 8 for lookup, 20 for probe by default."),
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]  # options keep the command's type, which Any hides here

@@ -1,0 +1,179 @@
+"""Showing results: JSON, plain lines for a pipe, or tables on a terminal.
+
+The only file that imports rich, and only where a terminal is written to.
+Everything from the network has been made printable before it gets here (``wire.decode``, ``clientconfig``), and is
+escaped once more: rich markup is never interpreted in values.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from . import i18n, text
+from .answers import with_others
+from .diagnosis import about
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from .errors import MailsetupError
+    from .model import Lookup, ProbeResult, Provider
+
+
+def write_json(value: dict[str, object]) -> None:
+    """One JSON object on a line of its own. Terminals and files that are not Unicode get pure ASCII."""
+    from . import jsonform
+
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "").replace("_", "")
+    print(jsonform.dumps(value, ascii_only=not encoding.startswith("utf")), flush=True)
+
+
+def lookup(answer: Lookup, *, as_json: bool, everything: bool, explain: bool) -> None:
+    """Show one lookup; ``everything`` includes what is not recommended, ``explain`` the ledger."""
+    shown = with_others(answer) if everything else answer
+    if as_json:
+        from . import jsonform
+
+        write_json(jsonform.lookup_object(shown))
+    elif _is_terminal():
+        _lookup_on_terminal(shown, explain=explain)
+    else:
+        _print(text.lookup_lines(shown, explain=explain))
+
+
+def probe(
+    query: str, provider: Provider | None, results: Sequence[ProbeResult], elapsed_ms: float, *, as_json: bool
+) -> None:
+    """Show the verdicts on one target."""
+    if as_json:
+        from . import jsonform
+
+        write_json(jsonform.probe_object(query, results, provider, elapsed_ms))
+    elif _is_terminal():
+        _probe_on_terminal(query, results, provider)
+    else:
+        _print([query, *text.probe_lines(results, provider)])
+
+
+def providers(found: Sequence[Provider], *, as_json: bool, full: bool) -> None:
+    """Show providers: one per line, or with ``full`` everything that is known about each."""
+    for provider in found:
+        if as_json:
+            from . import jsonform
+
+            write_json(jsonform.provider_object(provider))
+        elif full:
+            _print(text.provider_lines(provider))
+        else:
+            domains = " ".join(provider.domains[:6]) + (" …" if len(provider.domains) > 6 else "")
+            _print([f"{provider.id}\t{text.provider_name(provider)}\t{provider.status}\t{domains}"])
+
+
+def formats(items: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    """Show the export formats: name, the program it is for, file names."""
+    for item in items:
+        if as_json:
+            write_json(item)
+        else:
+            names = " ".join(str(name) for name in cast("tuple[str, ...]", item["files"]))
+            _print([f"{item['format']}\t{item['title']}\t{names}"])
+
+
+def error(query: str, failure: MailsetupError, *, as_json: bool) -> None:
+    """Show that one of several targets could not be understood."""
+    if as_json:
+        from . import jsonform
+
+        write_json(jsonform.error_object(query, failure))
+    else:
+        print(text.complaint(text.error(failure)), file=sys.stderr)
+
+
+@contextmanager
+def progress(message: str) -> Iterator[None]:
+    """Tell on the terminal that something is going on, while it does."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(message)):
+        yield
+
+
+def _is_terminal() -> bool:
+    """Whether to draw tables: FORCE_COLOR asks for them in a pipe, too."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # NO_COLOR is honoured by rich itself. Emoji codes and markup in values must stay what they are.
+    return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    # Hosts and user names are there to be copied: they wrap only where nothing else helps.
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
+    from rich.text import Text
+
+    console = _console()
+    console.print(Text(text.headline(answer), style="bold"))
+    if answer.incoming or answer.outgoing:
+        console.print()
+        console.print(_table(text.lookup_columns(), text.lookup_rows(answer)))
+        console.print()
+    for line in text.actions(answer):
+        console.print(Text("! ", style="bold yellow") + Text(line, style="default"))
+    for line in text.reasons(answer):
+        console.print(Text(line, style="dim"))
+    for line in text.links(answer):
+        console.print(Text(line, style="dim"))
+    if (next_step := text.suggestion(answer)) is not None:
+        console.print(Text(next_step))
+    if explain:
+        console.print()
+        console.print(_table(text.ledger_columns(), text.ledger_rows(answer)))
+
+
+def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Provider | None) -> None:
+    from rich.text import Text
+
+    console = _console()
+    console.print(Text(query, style="bold"))
+    for result in results:
+        diagnosis = about(result, provider, i18n.language())
+        mark = Text(text.verdict(result) + " ", style="bold green" if result.ok else "bold red")
+        console.print(mark + Text(text.probe_place(result), style="bold not green not red"))
+        if diagnosis is None:
+            console.print(Text("  " + text.probe_success(result)))
+        else:
+            console.print(Text("  " + diagnosis.message))
+            console.print(Text(f"  {result.code} ({text.stage(result.stage)})", style="dim"))
+            for remedy in diagnosis.remedy:
+                console.print(Text("  -> " + remedy, style="cyan"))
+        for notice in result.notices:
+            console.print(Text("  ! " + text.notice(notice), style="yellow"))
+
+
+def _print(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line)
+    sys.stdout.flush()

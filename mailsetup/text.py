@@ -1,0 +1,451 @@
+"""Words for people: warnings, input errors, labels, and the plain-text form of every answer. Pure.
+
+``render`` draws the same content with colour and tables on a terminal; a pipe gets the lines made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from . import i18n
+from .diagnosis import CODES, about, diagnose, fill
+from .errors import MailsetupError
+from .i18n import N_, _
+from .model import (
+    Authentication,
+    Candidate,
+    Confidence,
+    Lookup,
+    Note,
+    Notice,
+    ProbeResult,
+    Provider,
+    ProviderStatus,
+    Security,
+    Stage,
+    Status,
+)
+
+_NOTICES = {
+    "plaintext": N_(
+        "Unencrypted settings are listed only because they exist: anyone on the way could read the password. "
+        "Do not use them."
+    ),
+    "untrusted": N_(
+        "Nothing proves that these servers belong to the domain (found through plain DNS or http): {hosts}. "
+        "Check with the provider before typing a password."
+    ),
+    "degraded": N_("Not every source could be asked, so a better answer may exist: {sources}"),
+    "conflict": N_("Sources disagree about {protocols}; --explain shows who says what."),
+    "stale": N_(
+        "The database and what the domain publishes today differ for {protocols}; --explain shows who says what."
+    ),
+    "cross-domain": N_("DNS points to servers outside {domain}, without proof that its owner wanted that: {hosts}"),
+    "guessed": N_("Some settings are guesses that a live connection confirmed; nobody published them."),
+    "no-such-domain": N_("The domain {domain} does not exist. Is it spelled correctly?"),
+    "no-client-access": N_("This provider does not let mail clients in by IMAP, POP3 or SMTP."),
+    "discontinued": N_("This mail service has been closed."),
+    "auth-code": N_("Log in with an authorization code (授权码) made in the web mail, not with the login password."),
+    "app-password": N_("Log in with an app password made in the account settings, not with the login password."),
+    "oauth2-only": N_(
+        "This provider accepts no password from mail clients: use one that can do OAuth2 (a login in the browser)."
+    ),
+    "service-must-be-enabled": N_("First switch on IMAP/POP3/SMTP in the settings of the web mail."),
+    "imap-id": N_("The IMAP server opens the mailbox only for clients that send the ID command; for others use POP3."),
+    "not-offered": N_("The domain declares that it does not offer {protocol} ({service})."),
+    "null-mx": N_("The domain declares that it takes no mail at all (null MX)."),
+    "mx-is-filter": N_("The domain's MX is a spam filter, which says nothing about the mailbox host."),
+    "wildcard-dns": N_("Every name below this domain exists in DNS, so names prove nothing."),
+    "captive-portal": N_("The network seems to answer in place of the servers: sign in to it in a browser first."),
+    "slow": N_("Some sources were slow; --timeout allows more time."),
+    "address-failed": N_("Some addresses of the host do not work: {addresses}"),
+    "certificate-expires-soon": N_("The certificate expires in {days} days."),
+    "login-skipped": N_("Not logged in here, because another server of this account has already refused the login."),
+    "export.imap_id": N_(
+        "This provider's IMAP server demands the ID command, and it is not known whether {client} sends it. "
+        "If the mailbox stays closed, use POP3: add --protocol pop3."
+    ),
+    "export.display_name_ascii": N_(
+        "The name was written in ASCII letters, because the format cannot hold it as it is."
+    ),
+    "export.other_incoming": N_(
+        "Incoming mail was set to {protocol} on port {port}, because the format cannot express "
+        "STARTTLS for incoming mail."
+    ),
+}
+_ERRORS = {
+    "input.empty": N_("nothing was given: type a mail address such as user@qq.com, or a domain"),
+    "input.control_character": N_("{query} contains a control character or line break"),
+    "input.spaces": N_("{query!r} contains spaces: an address has none"),
+    "input.fullwidth_at": N_("{query} contains a full-width ＠: type a plain @"),
+    "input.several_at_signs": N_("{query} contains more than one @"),
+    "input.no_local_part": N_("{query} has nothing before the @"),
+    "input.no_domain": N_("{query} has nothing after the @"),
+    "input.bad_quoting": N_("{query} has a badly quoted name before the @"),
+    "input.local_part_too_long": N_("{query} is too long before the @ (more than {limit} bytes)"),
+    "input.address_too_long": N_("{query} is too long for a mail address (more than {limit} bytes)"),
+    "input.domain_too_long": N_("{query}: the domain is too long (more than {limit} characters)"),
+    "input.label_too_long": N_("{query}: a part of the domain is too long (more than {limit} characters)"),
+    "input.bad_local_part": N_("{query} has characters before the @ that an address cannot have"),
+    "input.bad_domain": N_("{query}: the domain is not valid"),
+    "input.bare_word": N_("{query} is neither an address nor a domain: type for example user@qq.com or qq.com"),
+    "input.ip_address": N_("{query}: an IP address is no mail domain; to test a server use mailsetup probe"),
+    "input.nameserver": N_("--nameserver {query}: give an IP address, optionally with :port"),
+    "input.ca_file": N_("--ca-file {path}: this is no readable PEM file with certificates"),
+    "input.scheme": N_("{query}: unknown scheme; use one of {schemes}"),
+    "input.unknown_port": N_(
+        "{query}: the port does not tell the protocol (known: {ports}); write for example imaps://host:port"
+    ),
+    "input.bad_port": N_("{query}: the port must be a number from 1 to 65535"),
+    "input.no_username": N_("no user name is known for {host}: give one with --user"),
+    "input.bad_credentials": N_("the user name or password contains a line break or NUL character"),
+    "input.password_needed": N_(
+        "there is no terminal to ask for the password: use --password-stdin or --password-command"
+    ),
+    "input.password_command": N_("the password command failed: {reason}"),
+    "input.empty_password": N_("the password is empty"),
+    "input.unknown_provider": N_(
+        "there is no provider with the id or domain {query}; mailsetup providers list shows all"
+    ),
+    "input.unreadable": N_("{path} cannot be read: {reason}"),
+    "input.unwritable": N_("{path} cannot be written: {reason}"),
+    "input.file_exists": N_("{path} exists already: choose another name, or replace it with --force"),
+    "input.no_provider_file": N_("there is no data/providers.yaml here: name the file to check"),
+    "input.needs_folder": N_("the format {format} consists of several files: name a folder with -o"),
+    "input.no_password_command": N_("the format {format} cannot hold a password command"),
+    "export.no_address": N_("an export needs a full mail address, not only the domain {domain}"),
+    "export.no_incoming": N_("there is no server for incoming mail to export"),
+    "export.no_outgoing": N_("there is no server for outgoing mail to export"),
+    "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),
+    "export.incoming_starttls": N_("this format cannot express STARTTLS for incoming mail ({protocol})"),
+    "export.oauth2": N_("this provider accepts only OAuth2, which this format cannot express"),
+    "data.index_missing": N_(
+        "the compiled provider database is missing ({path}): run python data/compile.py, or reinstall mailsetup"
+    ),
+    "data.index_version": N_(
+        "the compiled provider database is damaged or of another version: run "
+        "python data/compile.py, or reinstall mailsetup"
+    ),
+}
+_SECURITY = {Security.TLS: "SSL/TLS", Security.STARTTLS: "STARTTLS", Security.PLAIN: N_("none (unencrypted)")}
+_AUTHENTICATION = {
+    Authentication.PASSWORD: N_("password"),
+    Authentication.APP_PASSWORD: N_("app password"),
+    Authentication.AUTH_CODE: N_("authorization code (授权码)"),
+    Authentication.ENCRYPTED_PASSWORD: N_("encrypted password"),
+    Authentication.OAUTH2: "OAuth2",
+    Authentication.KERBEROS: "Kerberos",
+    Authentication.NTLM: "NTLM",
+    Authentication.NONE: N_("no login"),
+}
+_CONFIDENCE = {Confidence.HIGH: N_("sure"), Confidence.MEDIUM: N_("likely"), Confidence.LOW: N_("unsure")}
+_STATUS = {
+    Status.FOUND: N_("found"),
+    Status.NOTHING: N_("nothing"),
+    Status.FAILED: N_("failed"),
+    Status.SKIPPED: N_("not asked"),
+}
+_STAGES = {
+    Stage.DNS: N_("looking up the name"),
+    Stage.CONNECT: N_("connecting"),
+    Stage.TLS: N_("TLS handshake"),
+    Stage.GREETING: N_("greeting"),
+    Stage.STARTTLS: "STARTTLS",
+    Stage.CAPABILITY: N_("asking what the server can do"),
+    Stage.LOGIN: N_("login"),
+    Stage.MAILBOX: N_("opening the mailbox"),
+    Stage.SEND: N_("trying to send"),
+}
+_SOURCES = {
+    "providers": N_("mailsetup's provider database"),
+    "mx": N_("the domain's MX and the provider database"),
+    "autoconfig": N_("published by the domain over https"),
+    "well-known": N_("published by the domain over https"),
+    "ispdb": N_("the public ISP database"),
+    "srv": N_("the domain's SRV records"),
+    "http-autoconfig": N_("the domain over unencrypted http"),
+}
+NOTICE_CODES = frozenset(_NOTICES)
+ERROR_CODES = frozenset(_ERRORS)
+
+
+def notice(item: Notice) -> str:
+    """The sentence for a warning."""
+    if item.code in _NOTICES:
+        return fill(_NOTICES[item.code], item.facts)
+    return diagnose(item.code, item.facts).message
+
+
+def error(item: MailsetupError) -> str:
+    """The sentence for an error, without a final stop."""
+    if item.code in _ERRORS:
+        return fill(_ERRORS[item.code], item.facts)
+    if item.code in CODES:
+        return diagnose(item.code, item.facts).message
+    return str(item)
+
+
+def complaint(message: str) -> str:
+    """An error as the one line that goes to standard error."""
+    return _("mailsetup: error: {message}").format(message=" ".join(message.split()))
+
+
+def notes(provider: Provider) -> tuple[Note, ...]:
+    """The provider's notes, and one that names the wrong hosts that are copied around."""
+    if not provider.wrong_hosts:
+        return provider.notes
+    template = N_("Widely copied, but wrong: {hosts}")
+    words = fill(template, {"hosts": ", ".join(provider.wrong_hosts)})
+    return (*provider.notes, Note("wrong-host", words, words))
+
+
+def provider_name(provider: Provider) -> str:
+    """The provider's name in the current language."""
+    return provider.name_zh if i18n.language() == "zh" else provider.name
+
+
+def security(value: Security) -> str:
+    """What clients call it in their settings."""
+    return _(_SECURITY[value])
+
+
+def authentication(values: Iterable[Authentication]) -> str:
+    """What to log in with, preferred first."""
+    return _(" or ").join(_(_AUTHENTICATION[value]) for value in values)
+
+
+def confidence(value: Confidence) -> str:
+    """How sure a setting is, in a word."""
+    return _(_CONFIDENCE[value])
+
+
+def status(value: Status) -> str:
+    """What a source answered, in a word."""
+    return _(_STATUS[value])
+
+
+def username(candidate: Candidate, answer: Lookup) -> str:
+    """The login name, or how it is formed."""
+    name = candidate.endpoint.username(answer.address)
+    match candidate.endpoint.username_form:
+        case "unknown":
+            return _("{name} (not stated, try this first)").format(name=name) if name else _("not stated")
+        case "address":
+            return name or _("full address")
+        case "local-part":
+            return name or _("the part before the @")
+        case template:
+            return name or template
+
+
+def reason(candidate: Candidate) -> str:
+    """Where a setting comes from, and what confirms it."""
+    named = list(dict.fromkeys(_(_SOURCES.get(e.source, e.source)) for e in candidate.evidence))
+    words = named[0] if named else ""
+    if named[1:]:
+        words += _(", confirmed by {sources}").format(sources=_(" and ").join(named[1:]))
+    if candidate.verified:
+        words += _(", proved by a live connection")
+    elif candidate.verified is False:
+        words += _(", but a live connection failed")
+    return words
+
+
+def headline(answer: Lookup) -> str:
+    """The first line of an answer."""
+    name = f"{answer.query}"
+    provider = "" if answer.provider is None else f" – {provider_name(answer.provider)}"
+    match answer.status:
+        case Status.FOUND:
+            return f"{name}{provider}"
+        case Status.FAILED:
+            return _("{name}{provider}: could not find out, because not every source could be asked").format(
+                name=name, provider=provider
+            )
+        case _:
+            words = _("{name}{provider}: no usable settings") if answer.provider else _("{name}: nothing found")
+            return words.format(name=name, provider=provider)
+
+
+def actions(answer: Lookup) -> list[str]:
+    """What the user must do or know first: the provider's own words where it has some for a warning."""
+    provider_notes = {note.code: note for note in answer.provider.notes} if answer.provider else {}
+    lines = []
+    for item in answer.notices:
+        note = provider_notes.pop(item.code, None)
+        lines.append(notice(item) if note is None else note.text(i18n.language()))
+    if answer.provider is not None:
+        lines += [
+            note.text(i18n.language())
+            for note in notes(answer.provider)
+            if note.code in {*provider_notes, "wrong-host"}
+        ]
+    return lines
+
+
+def suggestion(answer: Lookup) -> str | None:
+    """What to try next when there is no answer."""
+    if answer.status is Status.FAILED:
+        return _("Check the network, allow more time with --timeout 30, or see --explain.")
+    if answer.status is Status.NOTHING and any(report.status is Status.SKIPPED for report in answer.reports):
+        return _("Without --offline the domain itself is asked.")
+    if answer.status is Status.NOTHING and answer.provider is None:
+        return _("Ask the operator of {domain} for the settings; --explain shows what was asked.").format(
+            domain=answer.address.domain
+        )
+    return None
+
+
+def lookup_columns() -> tuple[str, ...]:
+    """The headings of the settings table."""
+    return (_("Protocol"), _("Server"), _("Port"), _("Encryption"), _("User name"), _("Log in with"), _("Certainty"))
+
+
+def lookup_rows(answer: Lookup) -> list[tuple[str, ...]]:
+    """The settings table: incoming first, best first."""
+    return [
+        (
+            candidate.endpoint.protocol.upper(),
+            candidate.endpoint.host,
+            str(candidate.endpoint.port),
+            security(candidate.endpoint.security),
+            username(candidate, answer),
+            authentication(candidate.endpoint.authentication) or _("not stated"),
+            confidence(candidate.confidence),
+        )
+        for candidate in answer.incoming + answer.outgoing
+    ]
+
+
+def reasons(answer: Lookup) -> list[str]:
+    """One line per group of settings: where they come from."""
+    groups: dict[str, list[str]] = {}
+    for candidate in answer.incoming + answer.outgoing:
+        names = groups.setdefault(reason(candidate), [])
+        if (protocol := candidate.endpoint.protocol.upper()) not in names:
+            names.append(protocol)
+    return [f"{', '.join(protocols)}: {words}" for words, protocols in groups.items()]
+
+
+def links(answer: Lookup) -> list[str]:
+    """Web mail and help page of the provider."""
+    provider = answer.provider
+    if provider is None:
+        return []
+    lines = []
+    if provider.webmail:
+        lines.append(_("Web mail: {url}").format(url=provider.webmail))
+    if provider.help:
+        lines.append(_("Help: {url}").format(url=provider.help))
+    return lines
+
+
+def ledger_columns() -> tuple[str, ...]:
+    """The headings of the ledger."""
+    return (_("Source"), _("Asked"), _("Result"), "ms", _("Detail"))
+
+
+def ledger_rows(answer: Lookup) -> list[tuple[str, ...]]:
+    """Every source asked, what it said and why that counted or not."""
+    rows: list[tuple[str, ...]] = []
+    for report in answer.reports:
+        detail = report.detail
+        if report.code is not None:
+            detail = f"{report.code} {detail}".strip()
+        rows.append((report.source, report.locator, status(report.status), f"{report.elapsed_ms:.0f}", detail))
+    return rows
+
+
+def lookup_lines(answer: Lookup, *, explain: bool) -> list[str]:
+    """The whole answer as plain text for a pipe or a file."""
+    lines = [headline(answer)]
+    if answer.incoming or answer.outgoing:
+        lines += ["", *_table(lookup_columns(), lookup_rows(answer)), ""]
+        lines += [_("Source: {reason}").format(reason=line) for line in reasons(answer)]
+    lines += [f"! {line}" for line in actions(answer)]
+    lines += links(answer)
+    if (next_step := suggestion(answer)) is not None:
+        lines.append(next_step)
+    if explain:
+        lines += ["", *_table(ledger_columns(), ledger_rows(answer))]
+    return lines
+
+
+def probe_success(result: ProbeResult) -> str:
+    """What was proved."""
+    endpoint = result.candidate.endpoint
+    version = result.tls.version if result.tls else None
+    if result.stage in (Stage.MAILBOX, Stage.SEND):
+        words = N_("works, login included ({version}, {milliseconds} ms)")
+    elif endpoint.security is Security.PLAIN:
+        words = N_("answers, but without encryption ({milliseconds} ms)")
+    else:
+        words = N_("works ({version}, certificate valid for {days} more days, {milliseconds} ms)")
+    days = result.tls.days_left if result.tls else None
+    total = result.timing_ms.get("total", 0.0)
+    return fill(words, {"version": version or "", "days": str(days), "milliseconds": f"{total:.0f}"})
+
+
+def verdict(result: ProbeResult) -> str:
+    """Whether it works, in a word."""
+    return _("OK") if result.ok else _("FAIL")
+
+
+def stage(value: Stage) -> str:
+    """The step of a probe, in words."""
+    return _(_STAGES[value])
+
+
+def probe_place(result: ProbeResult) -> str:
+    """The setting that was probed, on one line."""
+    endpoint = result.candidate.endpoint
+    return f"{endpoint.protocol.upper()} {endpoint.host}:{endpoint.port} {security(endpoint.security)}"
+
+
+def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> list[str]:
+    """Every verdict with its remedies as plain text."""
+    lines = []
+    for result in results:
+        diagnosis = about(result, provider, i18n.language())
+        message = probe_success(result) if diagnosis is None else diagnosis.message
+        lines.append(f"{verdict(result)}  {probe_place(result)}: {message}")
+        if diagnosis is not None:
+            lines.append(f"      {result.code} ({stage(result.stage)})")
+            lines += [f"      -> {remedy}" for remedy in diagnosis.remedy]
+        lines += [f"      ! {notice(item)}" for item in result.notices]
+    return lines
+
+
+def provider_lines(provider: Provider) -> list[str]:
+    """One provider in full."""
+    lines = [f"{provider.id}: {provider.name} / {provider.name_zh}"]
+    if provider.status is not ProviderStatus.ACTIVE:
+        lines.append(notice(Notice(str(provider.status))))
+    lines.append(_("Domains: {domains}").format(domains=", ".join(provider.domains) or "–"))
+    if provider.mx:
+        lines.append(_("MX: {patterns}").format(patterns=", ".join(provider.mx)))
+    for endpoint, sure in provider.endpoints:
+        words = [endpoint.protocol.upper(), f"{endpoint.host}:{endpoint.port}", security(endpoint.security)]
+        words += [endpoint.username_form, ",".join(endpoint.authentication) or "–", confidence(sure)]
+        lines.append("  " + "  ".join(words))
+    lines += [f"! [{note.code}] {note.text(i18n.language())}" for note in notes(provider)]
+    for origin in provider.origins:
+        lines.append(f"  {origin.kind}: {origin.locator} ({', '.join(origin.facts)}) {origin.checked}".rstrip())
+    return lines
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns aligned with spaces; Chinese characters count two cells, as terminals and fixed-width fonts draw them."""
+    widths = [max(_cells(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    return [
+        "  ".join(cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (columns, *rows)
+    ]
+
+
+def _cells(cell: str) -> int:
+    if cell.isascii():
+        return len(cell)
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in cell)
