@@ -72,8 +72,9 @@ def render(account: Account) -> Export:
     address = full_address(account)
     incoming, notices = _incoming(account)
     outgoing = expressible(account.outgoing, _can_send, "export.no_outgoing")[0]
-    _require_ascii(address=address, username=incoming.username, outgoing_username=outgoing.username)
-    display_name, name_notices = _display_name(account.display_name, address)
+    wanted_name = account.display_name.strip() or address
+    _check(wanted_name, address=address, username=incoming.username, outgoing_username=outgoing.username)
+    display_name, name_notices = _display_name(wanted_name, address)
     protocol = incoming.endpoint.protocol
     property_map = [(key.format(protocol.upper()), f"{kind},0x{number:04X}") for key, kind, number in _MAP_OF[protocol]]
     sections: list[_Section] = [
@@ -175,7 +176,6 @@ def _display_name(name: str, address: str) -> tuple[str, tuple[Notice, ...]]:
     The file does not say its code page. A name with Chinese characters is taken for one from a Chinese Windows; others
     ("José", "Иван") would come out differently on each system, even where code page 936 has the letters.
     """
-    name = name.strip() or address
     if name.isascii():
         return name, ()
     if any("CJK" in unicodedata.name(character, "") for character in name) and _fits(name):
@@ -195,9 +195,14 @@ def _fits(name: str) -> bool:
     return True
 
 
-def _require_ascii(**values: str) -> None:
+def _check(display_name: str, **ascii_values: str) -> None:
+    """Refuse what the file cannot hold, naming it: there is no way to quote anything."""
+    values = {"display_name": display_name, **ascii_values}
+    refuse_unsafe(**values)
     for field, value in values.items():
-        if not value.isascii():
+        if value.startswith(";"):  # would begin a comment
+            raise ExportError("export.unsafe_value", field=field, value=value)
+        if field != "display_name" and not value.isascii():
             raise ExportError("export.non_ascii", field=field, value=value)
 
 
@@ -205,11 +210,6 @@ def _lines(sections: list[_Section]) -> list[str]:
     lines: list[str] = []
     for section, properties in sections:
         lines.append(f"[{section}]")
-        for key, value in properties:
-            text = str(value)
-            refuse_unsafe(**{key: text})
-            if text.startswith(";"):  # begins a comment, and there is no way to quote it
-                raise ExportError("export.unsafe_value", field=key, value=text)
-            lines.append(f"{key}={text}")
+        lines += [f"{key}={value}" for key, value in properties]
         lines.append("")
     return lines

@@ -1,0 +1,144 @@
+"""What holds for every exporter."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from accounts import account, provider, server
+
+from mailsetup import exporters
+from mailsetup.errors import ExportError
+from mailsetup.model import Account, Authentication, Notice, Protocol, Security
+
+NAMES = tuple(exporters.EXPORTERS)
+FOLDER = Path(exporters.__file__).parent
+IMAP, POP3, SMTP = Protocol.IMAP, Protocol.POP3, Protocol.SMTP
+
+
+def refusal(name: str, source: Account) -> ExportError:
+    with pytest.raises(ExportError) as caught:
+        exporters.load(name).render(source)
+    return caught.value
+
+
+def test_the_table_lists_exactly_the_modules_of_the_folder() -> None:
+    modules = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+    assert set(exporters.EXPORTERS.values()) == modules
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_describes_the_file_it_makes(name: str) -> None:
+    exporter = exporters.load(name)
+    (file,) = exporter.render(account()).files
+    assert name == exporter.NAME
+    assert fnmatch(file.name, exporter.FILES[0])
+    assert file.media_type == exporter.MEDIA_TYPE
+    assert exporter.JUDGED_BY in ("client", "rules")
+    assert not exporter.SEVERAL_FILES
+    assert exporter.TITLE
+    assert exporter.WHERE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_account_always_gives_the_same_bytes(name: str) -> None:
+    assert exporters.load(name).render(account()) == exporters.load(name).render(account())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_account_without_incoming_servers_is_refused(name: str) -> None:
+    source = account()._replace(incoming=())
+    assert refusal(name, source).code == "export.no_incoming"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_account_without_outgoing_servers_is_refused(name: str) -> None:
+    assert refusal(name, account(outgoing=())).code == "export.no_outgoing"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("protocol", [IMAP, POP3])
+def test_a_plaintext_incoming_server_is_never_exported(name: str, protocol: Protocol) -> None:
+    error = refusal(name, account(server(protocol, Security.PLAIN, host="old.example.com")))
+    assert (error.code, error.facts) == ("export.plaintext", {"host": "old.example.com"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plaintext_outgoing_server_is_never_exported(name: str) -> None:
+    assert refusal(name, account(outgoing=(server(SMTP, Security.PLAIN),))).code == "export.plaintext"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plaintext_server_beside_an_encrypted_one_is_left_out(name: str) -> None:
+    source = account(server(IMAP, Security.PLAIN, host="old.example.com"), server(IMAP))
+    body = exporters.load(name).render(source).files[0].body
+    assert b"imap.example.com" in body
+    assert b"old.example.com" not in body
+
+
+@pytest.mark.parametrize("name", ["thunderbird", "outlook", "apple"])
+def test_a_server_that_takes_only_oauth2_is_refused_where_the_client_cannot_do_it(name: str) -> None:
+    source = account(server(IMAP, Security.TLS, Authentication.OAUTH2))
+    error = refusal(name, source)
+    assert (error.code, error.facts) == ("export.oauth2", {"host": "imap.example.com"})
+
+
+@pytest.mark.parametrize("name", ["outlook", "apple"])
+def test_a_server_that_takes_only_kerberos_is_refused_with_that_word(name: str) -> None:
+    error = refusal(name, account(outgoing=(server(SMTP, Security.TLS, Authentication.KERBEROS),)))
+    assert error.code == "export.authentication"
+    assert error.facts == {"host": "smtp.example.com", "authentication": "kerberos"}
+
+
+@pytest.mark.parametrize("name", ["outlook", "apple"])
+def test_a_bare_domain_is_refused_where_the_file_is_about_one_person(name: str) -> None:
+    source = account()
+    source = source._replace(address=source.address._replace(local_part=None))
+    assert refusal(name, source).code == "export.no_address"
+
+
+@pytest.mark.parametrize("name", ["outlook", "apple"])
+@pytest.mark.parametrize("display_name", ["a\nb", "a\r\nPOP3Server=evil", "a\0b", "a\u202eb", "a\u2028b"])
+def test_a_display_name_with_control_characters_is_refused_by_name(name: str, display_name: str) -> None:
+    error = refusal(name, account(display_name=display_name))
+    assert error.code == "export.unsafe_value"
+    assert error.facts["field"].lower().replace("_", "") == "displayname"
+    assert error.facts["value"].isprintable()
+
+
+@pytest.mark.parametrize("name", ["thunderbird", "outlook", "apple"])
+@pytest.mark.parametrize("username", ["a\nb", "a\r\nIMAPServer=evil", "a\0b", " a", "a "])
+def test_a_user_name_with_control_characters_or_outer_spaces_is_refused(name: str, username: str) -> None:
+    assert refusal(name, account(server(IMAP, username=username))).code == "export.unsafe_value"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_that_does_not_say_how_to_log_in_takes_a_password(name: str) -> None:
+    silent = server(IMAP)
+    silent = silent._replace(endpoint=silent.endpoint._replace(authentication=()))
+    assert exporters.load(name).render(account(silent)) == exporters.load(name).render(account())
+
+
+@pytest.mark.parametrize("name", ["outlook", "apple"])
+@pytest.mark.parametrize(("pop3", "alternative"), [(True, "pop3"), (False, "thunderbird")])
+def test_imap_that_demands_id_comes_with_a_notice_and_a_way_out(name: str, pop3: bool, alternative: str) -> None:
+    source = account(provider=provider("imap-id", pop3=pop3))
+    notices = exporters.load(name).render(source).notices
+    assert notices == (Notice("export.imap_id", {"host": "imap.example.com", "alternative": alternative}),)
+
+
+@pytest.mark.parametrize("name", ["outlook", "apple"])
+def test_the_demand_for_id_may_be_known_from_a_notice_only(name: str) -> None:
+    source = account()._replace(notices=(Notice("imap-id"),))
+    assert [notice.code for notice in exporters.load(name).render(source).notices] == ["export.imap_id"]
+
+
+@pytest.mark.parametrize("name", ["outlook", "apple"])
+def test_pop3_never_needs_id(name: str) -> None:
+    source = account(server(POP3), provider=provider("imap-id"))
+    assert exporters.load(name).render(source).notices == ()
+
+
+def test_thunderbird_sends_id_and_needs_no_notice() -> None:
+    assert exporters.load("thunderbird").render(account(provider=provider("imap-id"))).notices == ()

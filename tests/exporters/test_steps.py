@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from accounts import ADDRESS, account, provider, server, visible_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from readers import Page, read_page, read_steps
+
+from mailsetup.exporters import steps
+from mailsetup.model import Account, Authentication, Note, Protocol, Security
+
+IMAP, POP3, SMTP = Protocol.IMAP, Protocol.POP3, Protocol.SMTP
+TLS = Security.TLS
+
+
+def page(source: Account) -> Page:
+    return read_page(steps.render(source).files[0].body)
+
+
+def row(source: Account, title: str) -> list[str]:
+    titles, *columns = page(source).table
+    return [column[titles.index(title)] for column in columns]
+
+
+@pytest.mark.parametrize(
+    ("need", "sentence"),
+    [
+        ("service-must-be-enabled", "switch on the service"),
+        ("auth-code", "Make an authorization code"),
+        ("app-password", "Make an app password"),
+        ("oauth2-only", "signs in to this provider through the browser"),
+    ],
+)
+def test_what_must_be_done_first_comes_before_the_servers(need: str, sentence: str) -> None:
+    text = page(account(provider=provider(need))).text
+    assert 0 < text.index(sentence) < text.index("imap.example.com")
+    assert "Nothing has to be switched on" not in text
+
+
+def test_without_demands_it_says_so() -> None:
+    assert "Nothing has to be switched on first" in page(account(provider=provider())).text
+
+
+def test_the_notes_of_the_provider_are_shown_as_they_are() -> None:
+    note = Note("other", "1. Settings > POP3/IMAP_x *now* <b>&amp; `code` [a](https://evil.example)", "中")
+    shown = page(account(provider=provider(notes=(note,))))
+    assert note.en in shown.text
+    assert shown.html == []
+    assert "https://evil.example" not in shown.links
+
+
+def test_links_are_those_of_the_provider() -> None:
+    assert page(account(provider=provider())).links == [
+        "https://mail.example.com/",
+        "https://help.example.com/setup_page?id=1",
+    ]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://example.com/", "https://example.com/> <b>x</b>"])
+def test_only_a_proper_https_address_becomes_a_link(url: str) -> None:
+    shown = page(account(provider=provider()._replace(webmail=None, help=url)))
+    assert shown.links == []
+    assert shown.html == []
+    assert url in shown.text
+
+
+def test_the_best_server_of_each_protocol_gets_a_column() -> None:
+    source = account(server(IMAP), server(IMAP, Security.STARTTLS), server(POP3))
+    settings = read_steps(steps.render(source).files[0].body, ADDRESS)
+    assert [(setting.protocol, setting.port) for setting in settings] == [("imap", 993), ("pop3", 995), ("smtp", 465)]
+
+
+def test_choosing_between_imap_and_pop3_is_explained_only_where_there_is_a_choice() -> None:
+    assert "Take one of the two" in page(account(server(IMAP), server(POP3))).text
+    assert "Take one of the two" not in page(account()).text
+
+
+def test_with_pop3_the_mail_must_be_left_on_the_server() -> None:
+    assert "leave a copy on the server" in page(account(server(POP3))).text
+    assert "leave a copy on the server" not in page(account()).text
+
+
+def test_the_demand_for_imap_id_is_a_warning_of_imap_alone() -> None:
+    needy = provider("imap-id")
+    assert "Unsafe Login" in page(account(provider=needy)).text
+    assert "Unsafe Login" not in page(account(server(POP3), provider=needy)).text
+
+
+@pytest.mark.parametrize("method", list(Authentication))
+def test_every_kind_of_login_has_its_words(method: Authentication) -> None:
+    words = {row(account(server(IMAP, TLS, other)), "Password")[0] for other in Authentication}
+    assert len(words) == len(Authentication)
+    assert row(account(server(IMAP, TLS, method)), "Password")[0] in words
+
+
+@pytest.mark.parametrize(
+    ("need", "words"), [("auth-code", "the authorization code (授权码)"), ("", "the password of the mailbox")]
+)
+def test_a_silent_server_takes_the_password_the_provider_speaks_of(need: str, words: str) -> None:
+    silent = server(IMAP)
+    silent = silent._replace(endpoint=silent.endpoint._replace(authentication=()))
+    assert row(account(silent, provider=provider(need)), "Password")[0] == words
+
+
+def test_user_names_for_receiving_and_sending_may_differ() -> None:
+    assert row(account(server(IMAP, username="zhang.wei")), "User name") == ["zhang.wei", "zhang.wei@example.com"]
+
+
+def test_for_a_bare_domain_the_user_name_is_described() -> None:
+    bare = account(server(IMAP, username=""))
+    bare = bare._replace(address=bare.address._replace(local_part=None))
+    assert row(bare, "User name")[0] == "your full address"
+
+
+def test_it_ends_with_a_trial_and_what_refusals_mean() -> None:
+    text = page(account()).text
+    assert text.index("mailsetup probe zhang.wei@example.com --login") < text.index("535")
+
+
+@settings(deadline=None)
+@given(visible_text.flatmap(lambda text: st.sampled_from([text, text.replace(" ", "\n"), text.replace(" ", "\r\n")])))
+def test_any_note_stays_one_item_that_shows_exactly_its_characters(text: str) -> None:
+    source = account(provider=provider(notes=(Note("other", text, text),)))
+    plain = account(provider=provider(notes=(Note("other", "x", "x"),)))
+    shown, expected = page(source), page(plain)
+    words = " ".join(text.split())
+    assert shown.text == re.sub("^x$", lambda _: words, expected.text, count=1, flags=re.MULTILINE)
+    assert (shown.links, shown.html, shown.table) == (expected.links, expected.html, expected.table)
+
+
+@settings(deadline=None)
+@given(visible_text)
+def test_any_user_name_stays_in_its_cell(username: str) -> None:
+    shown = page(account(server(IMAP, username=username)))
+    assert shown.table[1][4] == " ".join(username.split())
+    assert shown.html == []
