@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -123,7 +124,8 @@ class ScriptedServer:
                 raise ConnectionAbortedError
             case Reset():
                 # A zero linger time makes close() send RST instead of FIN.
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 writer.transport.abort()
                 raise ConnectionAbortedError
 
