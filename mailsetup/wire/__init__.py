@@ -99,7 +99,9 @@ class Login(NamedTuple):
         if not password:
             return ()
         plain = f"\0{self.username}\0{password}"
-        return (*(b64encode(text.encode()).decode() for text in (plain, password)), password)
+        # "replace": a password that cannot be encoded is refused, but the refusal passes through here as well.
+        base64_forms = (b64encode(text.encode("utf-8", "replace")).decode() for text in (plain, password))
+        return (*base64_forms, quoted(password)[1:-1], password)
 
 
 @dataclass(slots=True)
@@ -170,6 +172,11 @@ def fail(code: str, line: bytes = b"", **facts: str) -> DialogueFailed:
 def command(line: bytes, *, secret: bool = False) -> Send:
     """Send ``line`` and the line end of every mail protocol."""
     return Send(line + b"\r\n", secret)
+
+
+def quoted(text: str) -> str:
+    """``text`` as a quoted string of IMAP (RFC 9051 §4.3)."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def shown(line: bytes) -> str:

@@ -29,12 +29,13 @@ from . import (
     fail,
     implicit_tls,
     offers,
+    quoted,
     shown,
     upgrade,
     wrong_greeting,
 )
 from .refusal import code_for
-from .sasl import authenticate, check_login, choose, quoted, unusable
+from .sasl import authenticate, check_login, choose, unusable
 
 _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)\b ?(.*)", re.IGNORECASE | re.DOTALL)
 _STATUS = re.compile(rb"(OK|NO|BAD)\b", re.IGNORECASE)
@@ -151,7 +152,7 @@ def _login_command(session: Session, tag: bytes, login: Login) -> Dialogue:
     pending = tag + b" LOGIN"
     for text in (login.username, login.password.reveal()):
         if text.isascii():
-            pending += b" " + quoted(text)
+            pending += b" " + quoted(text).encode()
             continue
         literal = text.encode()
         yield command(pending + b" {%d}" % len(literal), secret=True)

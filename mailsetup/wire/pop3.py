@@ -102,7 +102,7 @@ def _login(session: Session, login: Login) -> Dialogue:
 
 
 def _takes_user(capabilities: tuple[str, ...]) -> bool:
-    """Whether USER and PASS may be tried: they are announced, or no way to log in is (servers without RFC 2449 §6.3)."""
+    """Whether USER and PASS may be tried: they are announced (RFC 2449 §6.3), or no way to log in is announced."""
     return offers(capabilities, "USER") or not offers(capabilities, "SASL")
 
 

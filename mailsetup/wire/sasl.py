@@ -77,22 +77,6 @@ def authenticate(
     raise fail("auth.protocol_error", challenge or b"")
 
 
-def quoted(text: str) -> bytes:
-    """``text`` as a quoted string of IMAP (RFC 9051 §4.3)."""
-    return b'"' + re.sub(r'(["\\])', r"\\\1", text).encode() + b'"'
-
-
-def redact(text: str, login: Login) -> str:
-    """``text`` without the password in any form it is sent in, should a server echo it."""
-    password = login.password.reveal()
-    forms = [password, quoted(password)[1:-1].decode()]
-    forms += [response.decode() for responses in _RESPONSES.values() for response in responses(login)]
-    # Longest first, or a form that is part of another would leave the rest of it standing.
-    for form in sorted(filter(None, forms), key=len, reverse=True):
-        text = text.replace(form, "…")
-    return text
-
-
 def _plain(login: Login) -> Iterator[bytes]:
     # No authorization identity: the server derives it (RFC 4616 §2).
     yield _encode(f"\0{login.username}\0{login.password.reveal()}")
