@@ -100,13 +100,14 @@ def _about_provider(provider: Provider | None, recommended: Sequence[Candidate])
 
 def _from_sources(reports: Sequence[SourceReport], ranking: Ranking, protocols: frozenset[Protocol]) -> list[Notice]:
     """What sources have to say beside settings, each thing once."""
-    offered = {candidate.endpoint.protocol for candidate in ranking.incoming + ranking.outgoing}
+    offered = {candidate.endpoint.protocol.upper() for candidate in ranking.incoming + ranking.outgoing}
+    wanted = {protocol.upper() for protocol in protocols}
     notices: dict[tuple[str, str], Notice] = {}
     for report in reports:
         for notice in report.notices:
             protocol = notice.facts.get("protocol", "")
             # "Not offered" under one label means little if the protocol is offered under another.
-            if protocol and (protocol in offered or protocol not in protocols):
+            if protocol and (protocol in offered or protocol not in wanted):
                 continue
             notices.setdefault((notice.code, protocol), notice)
     return list(notices.values())

@@ -141,7 +141,7 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
         (_INTERCEPTION, _TELL_PROVIDER),
     ),
     "tls.cert.incomplete_chain": (
-        N_("{host} does not send the intermediate certificate that leads to a trusted one (issuer: {issuer})."),
+        N_("{host} probably fails to send the intermediate certificate of its issuer, {issuer}."),
         (_TELL_PROVIDER, _INTERCEPTION),
     ),
     "tls.cert.hostname": (
@@ -361,6 +361,8 @@ def fill(template: str, facts: Mapping[str, str]) -> str:
 
 def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
     """The words for a failure code; an unknown code stands for itself."""
+    if code == "greeting.wrong_protocol":
+        facts = {**facts, **{name: facts[name].upper() for name in ("expected", "seen") if name in facts}}
     if "host" not in facts and "name" in facts:
         facts = {**facts, "host": facts["name"]}
     message, remedies = _DIAGNOSES.get(code, (code.replace("{", "{{").replace("}", "}}"), ()))

@@ -56,7 +56,7 @@ def use(name: str) -> None:
         os.environ.pop("LANGUAGE", None)
     else:
         catalogue = _catalogue_names[name]
-        _translations = gettext.translation("mailsetup", LOCALE_FOLDER, [catalogue])
+        _translations = gettext.translation("mailsetup", LOCALE_FOLDER, [catalogue], fallback=True)
         os.environ["LANGUAGE"] = catalogue
         gettext.bindtextdomain("mailsetup", LOCALE_FOLDER)
         gettext.textdomain("mailsetup")

@@ -159,7 +159,7 @@ class _Attempt:
         timing = {stage: round(seconds * 1000, 1) for stage, seconds in self._timing.items()}
         timing["total"] = round((time.monotonic() - self._started) * 1000, 1)
         return ProbeResult(
-            candidate=candidate,
+            candidate=candidate._replace(verified=code is None),
             username=username,
             ok=code is None,
             stage=Stage.TLS if self._in_handshake else session.stage,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from .errors import ConnectFailed, InputError
 from .model import TLSFacts
@@ -47,6 +48,7 @@ _RECORD_TYPES = range(20, 24)  # the first byte of every TLS record (RFC 8446 §
 MAX_FIRST_BYTES = 256
 
 
+@cache  # reading the system's store takes as long as several handshakes
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
     """A verifying context with the system's trust store and ``ca_file``; raise InputError if the file is unusable."""
     context = ssl.create_default_context()

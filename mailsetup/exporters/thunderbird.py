@@ -29,7 +29,7 @@ WHERE = N_(
 )
 
 # Hosts, and everything below them, at which Thunderbird 153 is registered for OAuth2. It skips the method at others.
-_OAUTH2_HOSTS = (
+OAUTH2_HOSTS = (
     *("gmail.com", "googlemail.com", "yahoo.com", "att.net", "aol.com", "office365.com", "outlook.com", "hotmail.com"),
     *("imap.mail.ru", "smtp.mail.ru", "imap.yandex.com", "smtp.yandex.com", "thundermail.com"),
     *("imap.fastmail.com", "pop.fastmail.com", "smtp.fastmail.com"),
@@ -59,7 +59,7 @@ def render(account: Account) -> Export:
 
 def _can_receive(endpoint: Endpoint, method: Authentication) -> bool:
     if method is Authentication.OAUTH2:
-        return any(is_subdomain(endpoint.host, host) for host in _OAUTH2_HOSTS)
+        return any(is_subdomain(endpoint.host, host) for host in OAUTH2_HOSTS)
     return method is not Authentication.NONE
 
 

@@ -103,7 +103,7 @@ async def ask(source: str, locator: str, question: Callable[[], Awaitable[Found]
         code, detail = found.code, found.detail
     except (NetworkError, InvalidConfig) as error:
         status = Status.NOTHING if means_nothing(error) else Status.FAILED
-        code, detail = error.code, _facts(error)
+        code, detail = error.code, _facts(error, locator)
     return SourceReport(
         source,
         locator,
@@ -125,5 +125,6 @@ def means_nothing(error: MailsetupError) -> bool:
     return error.code in NOTHING_CODES
 
 
-def _facts(error: MailsetupError) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(error.facts.items()))
+def _facts(error: MailsetupError, locator: str) -> str:
+    """The error's facts, without those that only repeat what was asked."""
+    return ", ".join(value for _name, value in sorted(error.facts.items()) if value not in locator)

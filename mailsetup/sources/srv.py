@@ -63,7 +63,7 @@ async def _ask(service: Service, target: Target, net: Net) -> SourceReport:
 def interpret(service: Service, name: str, records: list[SRVRecord], target: Target) -> Found:
     """The endpoints that the records of one service name, best first."""
     if records and all(not record.host for record in records):
-        notice = Notice("not-offered", {"service": service.label, "protocol": service.protocol})
+        notice = Notice("not-offered", {"service": service.label, "protocol": service.protocol.upper()})
         return Found(code="srv.not_available", detail="target .", notices=(notice,))
     candidates = []
     invalid = []
