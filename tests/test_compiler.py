@@ -142,6 +142,7 @@ FAULTS = [
     ("  name: Example Mail  ", "", "1: the key name is missing"),
     ("  name_zh: 示例邮箱  ", "", "1: the key name_zh is missing"),
     ("- id: example  ", "-", "2: the key id is missing"),
+    ("  name: Example Mail", '  "": x\n  name: Example Mail', "2: a value is missing here"),
     ("  name: Example Mail", "  name:", "2: a value is missing here"),
     ("  name: Example Mail", "  name: [a]", "2: a single value is expected here"),
     ("  name: Example Mail", '  name: "A\\e[31m"', "2: “A\\x1b[31m” contains a control character"),
@@ -178,6 +179,7 @@ FAULTS = [
     ("wrong_hosts: [pop3.example.com]", "wrong_hosts: [pop3]", "13: pop3 is not a host name"),
     # servers
     ("smtp.example.com:465 tls", "smtp.example.com:465", "9: smtp.example.com:465 is not of the form"),
+    ("smtp.example.com:465 tls", "''", "9: a value is missing here"),
     ("smtp.example.com:465 tls", "smtp.example.com tls", "9: smtp.example.com tls is not of the form"),
     ("smtp.example.com:465 tls", "smtp.example.com:465 ssl", "9: unknown word ssl"),
     ("smtp.example.com:465 tls", "SMTP.example.com:465 tls", "9: SMTP.example.com must be written smtp"),
