@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,19 +51,23 @@ class Service(NamedTuple):
 
 
 class Daemon:
-    """A running service. It ends with this process even if this process is killed."""
+    """A running service."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._output = service.log.with_suffix(".output")
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                (program("setpriv"), "--pdeathsig", "TERM", "--", *service.command),
+                service.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def wait_until_ready(self) -> None:
         """Return when every endpoint accepts a connection; raise RuntimeError with the log if that does not happen."""
@@ -99,22 +103,38 @@ def _accepts(endpoint: tuple[str, int]) -> bool:
     return True
 
 
-def start(services: Iterable[Service]) -> list[Daemon]:
-    """Start all at once and wait for all; if one fails, stop the others and raise RuntimeError."""
-    daemons = [Daemon(service) for service in services]
+@contextmanager
+def running(services: Sequence[Service]) -> Iterator[None]:
+    """Start all at once and wait for all; at the end stop them.
+
+    Raise RuntimeError if one does not start, or if its place is taken by another server of this machine.
+    """
+    for endpoint in (endpoint for service in services for endpoint in service.endpoints):
+        if _accepts(endpoint):
+            raise RuntimeError(f"something else listens on {endpoint}: a server of this system, on all its addresses?")
+    daemons: list[Daemon] = []
     try:
+        daemons += [Daemon(service) for service in services]
+        with _watchdog(daemons):
+            for daemon in daemons:
+                daemon.wait_until_ready()
+            yield
+    finally:
         for daemon in daemons:
-            daemon.wait_until_ready()
-    except BaseException:
-        stop(daemons)
-        raise
-    return daemons
+            daemon.terminate()
+        for daemon in daemons:
+            daemon.reap()
 
 
-def stop(daemons: Iterable[Daemon]) -> None:
-    """Stop all at once and wait for all."""
-    daemons = list(daemons)
-    for daemon in daemons:
-        daemon.terminate()
-    for daemon in daemons:
-        daemon.reap()
+@contextmanager
+def _watchdog(daemons: Sequence[Daemon]) -> Iterator[None]:
+    """Have the daemons ended when this process disappears without ending them.
+
+    The kernel could do that (PR_SET_PDEATHSIG), but forgets it when a server changes its user, and they all do.
+    """
+    command = ["/bin/sh", "-c", 'read -r _; kill -TERM "$@"', "sh", *(str(daemon.pid) for daemon in daemons)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watchdog:
+        try:
+            yield
+        finally:
+            watchdog.kill()

@@ -26,7 +26,7 @@ import dns.zone
 
 from .addresses import FLAWED, HOSTS, MAIL_PORTS, claim_network
 from .certificates import Authority, KeyPair
-from .daemons import Service, program, start, stop
+from .daemons import Service, program, running
 from .fakes import Blackhole, SilentServer
 
 _HERE = Path(__file__).parent
@@ -128,8 +128,7 @@ def open_lab(authority: Authority) -> Iterator[Lab]:
             stack.enter_context(SilentServer(lab.address("silent.example.test"), port))
         for port in (443, *MAIL_PORTS.values()):
             stack.enter_context(Blackhole(lab.address("blackhole.example.test"), port))
-        daemons = start(_services(lab))
-        stack.callback(stop, daemons)
+        stack.enter_context(running(_services(lab)))
         yield lab
 
 
@@ -146,7 +145,6 @@ def _write_files(lab: Lab, authority: Authority) -> None:
     for queue in _POSTFIX_QUEUES:
         _make_private(lab.folder / "postfix" / "queue" / queue, "postfix")
     (lab.folder / "postfix" / "queue" / "pid").mkdir()
-    shutil.chown(lab.folder / "knot", "knot", "knot")
     _write_templates(lab)
     _write_certificates(lab, authority)
     users = "".join(f"{address}:{password}\n" for address, password in lab.accounts.items())
