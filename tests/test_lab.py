@@ -367,6 +367,11 @@ def test_dead_hosts_are_dead_in_their_own_way(lab: Lab) -> None:
                 connection.recv(1)
 
 
+def test_a_command_line_runs_with_exactly_the_given_arguments_and_input(lab: Lab) -> None:
+    finished = lab.run("lookup", "--offline", "--json", "-", input="a@b@c\n")
+    assert (finished.returncode, json.loads(finished.stdout)["query"]) == (2, "a@b@c")
+
+
 # The small servers need neither root nor Linux.
 
 
