@@ -25,6 +25,9 @@ EXPORTERS = {
     "steps": "steps",
 }
 
+# Whether a client knows a way to log in to a server.
+Can = Callable[[Endpoint, Authentication], bool]
+
 # Proved with something typed into a password field, whatever the provider calls it.
 PASSWORDS = (Authentication.PASSWORD, Authentication.APP_PASSWORD, Authentication.AUTH_CODE)
 
@@ -67,14 +70,7 @@ def load(name: str) -> Exporter:
     return cast(Exporter, import_module("." + EXPORTERS[name], __name__))
 
 
-def incoming(account: Account, exporter: Exporter) -> tuple[AccountServer, ...]:
-    """The account's incoming servers that the format can carry, in the account's order."""
-    return tuple(server for server in account.incoming if server.endpoint.protocol in exporter.PROTOCOLS)
-
-
-def expressible(
-    servers: tuple[AccountServer, ...], can: Callable[[Endpoint, Authentication], bool], missing: str
-) -> tuple[AccountServer, ...]:
+def expressible(servers: tuple[AccountServer, ...], can: Can, missing: str) -> tuple[AccountServer, ...]:
     """The encrypted servers whose login the client ``can`` do, in the given order, at least one.
 
     A server that does not say how to log in takes a password. Raise ExportError: ``missing`` if there is no server at
@@ -100,7 +96,7 @@ def expressible(
     return chosen
 
 
-def method(endpoint: Endpoint, can: Callable[[Endpoint, Authentication], bool]) -> Authentication:
+def method(endpoint: Endpoint, can: Can) -> Authentication:
     """The first way to log in that the client ``can`` do; a password where the endpoint does not say."""
     return next((word for word in endpoint.authentication if can(endpoint, word)), Authentication.PASSWORD)
 
@@ -122,17 +118,19 @@ def refuse_unsafe(**values: str) -> None:
             raise ExportError("export.unsafe_value", field=field, value=printable(value))
 
 
-def imap_id(account: Account, server: AccountServer) -> tuple[Notice, ...]:
-    """The notice that ``server`` opens no mailbox for a client that does not send ID (RFC 2971), where that holds.
+def imap_id(account: Account, server: AccountServer, client: str) -> tuple[Notice, ...]:
+    """The notice that ``server`` opens no mailbox for clients that do not send ID (RFC 2971), where that holds.
 
-    NetEase does so: "NO SELECT Unsafe Login". POP3 has no such demand, and Thunderbird sends ID.
+    NetEase does so: "NO SELECT Unsafe Login". POP3 has no such demand, and Thunderbird sends ID; whether ``client`` does
+    is not known.
     """
     if server.endpoint.protocol is not MailProtocol.IMAP or not needs(account, "imap-id"):
         return ()
     endpoints = [other.endpoint for other in account.incoming]
     endpoints += [rated.endpoint for rated in account.provider.endpoints] if account.provider else []
     has_pop3 = any(endpoint.protocol is MailProtocol.POP3 for endpoint in endpoints)
-    facts = {"host": server.endpoint.host, "alternative": "pop3" if has_pop3 else "thunderbird"}
+    alternative = "pop3" if has_pop3 else "thunderbird"
+    facts = {"client": client, "host": server.endpoint.host, "alternative": alternative}
     return (Notice("export.imap_id", facts),)
 
 

@@ -73,7 +73,10 @@ def render(account: Account) -> Export:
         "PayloadContent": [payload],
     }
     body = plistlib.dumps(profile, sort_keys=True)
-    return Export((ExportFile(f"{account.address.domain}.mobileconfig", MEDIA_TYPE, body),), imap_id(account, incoming))
+    return Export(
+        (ExportFile(f"{account.address.domain}.mobileconfig", MEDIA_TYPE, body),),
+        imap_id(account, incoming, "Apple Mail"),
+    )
 
 
 def _server(direction: str, server: AccountServer) -> dict[str, object]:

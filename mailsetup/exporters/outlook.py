@@ -97,7 +97,7 @@ def render(account: Account) -> Export:
     body = "\r\n".join(_lines(sections)).encode(_ENCODING)
     return Export(
         (ExportFile(f"{account.address.domain}.prf", MEDIA_TYPE, body),),
-        (*notices, *name_notices, *imap_id(account, incoming)),
+        (*notices, *name_notices, *imap_id(account, incoming, "Outlook")),
     )
 
 
@@ -184,7 +184,9 @@ def _display_name(name: str, address: str) -> tuple[str, tuple[Notice, ...]]:
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     # Anything but accents cannot be taken off a name without making it another one.
     fallback = plain if plain.isascii() and plain.strip() else address
-    return fallback, (Notice("export.ascii_name", {"name": name, "fallback": fallback, "code_page": CODE_PAGE}),)
+    return fallback, (
+        Notice("export.display_name_ascii", {"name": name, "fallback": fallback, "code_page": CODE_PAGE}),
+    )
 
 
 def _fits(name: str) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import i18n
+from .. import i18n, text
 from ..i18n import N_, _
-from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, Security
+from ..model import Account, AccountServer, Authentication, Endpoint, Note, Notice, Protocol
 from . import Export, ExportFile, expressible, needs
 
 NAME = "steps"
@@ -23,40 +23,16 @@ SEVERAL_FILES = False
 JUDGED_BY = "rules"
 WHERE = N_("Read it and follow it in the mail program; any text editor shows it.")
 
-# What to do before the program is opened, by warning code. The provider's own note follows where there is one.
-_FIRST = {
-    "service-must-be-enabled": N_(
-        "Sign in to web mail and switch on the service for mail programs (IMAP, POP3, SMTP). It is off until you do."
-    ),
-    "auth-code": N_(
-        "Make an authorization code (授权码) in the web mail settings. It takes the place of the password in the "
-        "mail program; the password you sign in to web mail with is refused."
-    ),
-    "app-password": N_(
-        "Make an app password in the account's security settings. It takes the place of the password in the mail "
-        "program."
-    ),
-    "oauth2-only": N_(
-        "Choose a program that signs in to this provider through the browser (OAuth2). The provider accepts no "
-        "password from mail programs."
-    ),
-}
+# Warnings that are about what to do or to check before anything is typed into the program.
+_FIRST = (
+    *("service-must-be-enabled", "auth-code", "app-password", "oauth2-only"),
+    *("untrusted", "cross-domain", "guessed"),
+)
 _TITLES = {
     Protocol.IMAP: N_("Incoming mail (IMAP)"),
     Protocol.POP3: N_("Incoming mail (POP3)"),
     Protocol.SMTP: N_("Outgoing mail (SMTP)"),
 }
-_PASSWORDS = {
-    Authentication.PASSWORD: N_("the password of the mailbox"),
-    Authentication.APP_PASSWORD: N_("the app password"),
-    Authentication.AUTH_CODE: N_("the authorization code (授权码)"),
-    Authentication.ENCRYPTED_PASSWORD: N_("the password of the mailbox; method “encrypted password”"),
-    Authentication.OAUTH2: N_("none: sign in through the browser; method “OAuth2”"),
-    Authentication.KERBEROS: N_("none; method “Kerberos/GSSAPI”"),
-    Authentication.NTLM: N_("the Windows password; method “NTLM”"),
-    Authentication.NONE: N_("none; method “no authentication”"),
-}
-_SECURITY_WORDS = {Security.TLS: "SSL/TLS", Security.STARTTLS: "STARTTLS"}
 _REFUSALS = (
     N_(
         "“Authentication failed”, “Login fail”, 535: the user name or the password is not the one in the table. Most "
@@ -64,6 +40,7 @@ _REFUSALS = (
     ),
     N_("“User has no permission”, “service is not open”: the service for mail programs is off; see step 1."),
     N_("“Too many”, “frequency”, 421, 454: the provider asks to slow down. Wait for a while before the next try."),
+    N_("“Unsafe Login”: the program did not send the IMAP ID command. Use POP3, or a program that sends it."),
     N_("“Mail from must equal authorized user”, 553: the sender address must be that of the account."),
     N_(
         "No answer at all: port and encryption do not go together as in the table, or the network blocks the port. "
@@ -96,11 +73,11 @@ def render(account: Account) -> Export:
     return Export((ExportFile(f"{account.address.domain}.md", MEDIA_TYPE, body),))
 
 
-def escape(text: str) -> str:
-    """``text`` as one line of Markdown that shows exactly these characters."""
-    text = " ".join(text.split())
-    text = re.sub(r"[\\`*\[\]<>|~#&!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
-    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)  # would begin a list or a heading
+def escape(words: str) -> str:
+    """``words`` as one line of Markdown that shows exactly these characters."""
+    line = " ".join(words.split())
+    line = re.sub(r"[\\`*\[\]<>|~#&!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", line)
+    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", line)  # would begin a list or a heading
 
 
 def _can(_endpoint: Endpoint, _method: Authentication) -> bool:
@@ -113,8 +90,7 @@ def _introduction(account: Account) -> Iterator[str]:
     provider = account.provider
     if provider is None:
         return
-    name = provider.name_zh if i18n.language() == "zh" else provider.name
-    yield "- " + _("Provider: {name}").format(name=escape(name))
+    yield "- " + _("Provider: {name}").format(name=escape(text.provider_name(provider)))
     if provider.webmail:
         yield "- " + _("Web mail: {url}").format(url=_link(provider.webmail))
     if provider.help:
@@ -125,9 +101,9 @@ def _introduction(account: Account) -> Iterator[str]:
 def _before(account: Account) -> Iterator[str]:
     yield "## 1. " + _("Before you start")
     yield ""
-    items = [_(sentence) for code, sentence in _FIRST.items() if needs(account, code)]
-    if account.provider:
-        items += [escape(note.text(i18n.language())) for note in account.provider.notes]
+    words = _words(account)
+    first = [words[code] for code in _FIRST if code in words]
+    items = [escape(item) for item in (*first, *_other_notes(account))]
     yield from (f"- {item}" for item in items or [_("Nothing has to be switched on first, as far as is known.")])
     yield ""
 
@@ -142,9 +118,9 @@ def _table(account: Account, servers: tuple[AccountServer, ...]) -> Iterator[str
         ("", [_(_TITLES[protocol]) for protocol in protocols]),
         (_("Server"), [_code(server.endpoint.host) for server in servers]),
         (_("Port"), [str(server.endpoint.port) for server in servers]),
-        (_("Encryption"), [_SECURITY_WORDS[server.endpoint.security] for server in servers]),
+        (_("Encryption"), [text.security(server.endpoint.security) for server in servers]),
         (_("User name"), [_code(server.username) if server.username else _("your full address") for server in servers]),
-        (_("Password"), [_password(account, server.endpoint) for server in servers]),
+        (_("Log in with"), [_login(account, server.endpoint) for server in servers]),
     )
     for number, (title, cells) in enumerate(rows):
         yield f"| {' | '.join([title, *cells])} |"
@@ -161,21 +137,39 @@ def _table(account: Account, servers: tuple[AccountServer, ...]) -> Iterator[str
         yield _("With POP3, switch on “leave a copy on the server”: otherwise the mail is deleted there.")
         yield ""
     if Protocol.IMAP in protocols and needs(account, "imap-id"):
-        warning = _(
-            "Over IMAP this provider opens the mailbox only for programs that say who they are (IMAP ID). If yours "
-            "reports “Unsafe Login” although the password is right, use POP3 or another program."
-        )
-        yield f"**{warning}**"
+        yield f"**{escape(_words(account)['imap-id'])}**"
         yield ""
     yield _("Where the program asks whether the outgoing server needs a login: yes, with the user name above.")
     yield ""
 
 
-def _password(account: Account, endpoint: Endpoint) -> str:
-    if endpoint.authentication:
-        return _(_PASSWORDS[endpoint.authentication[0]])
-    code = next((code for code in ("auth-code", "app-password") if needs(account, code)), Authentication.PASSWORD)
-    return _(_PASSWORDS[Authentication(code)])
+def _words(account: Account) -> dict[str, str]:
+    """What there is to say by warning code: in the provider's own words where it has some."""
+    notices = {notice.code: notice for notice in account.notices}
+    notes: dict[str, Note] = {}
+    if account.provider:
+        notices = {code: Notice(code) for code in account.provider.needs} | notices
+        notes = {note.code: note for note in account.provider.notes}
+    return {
+        code: notes[code].text(i18n.language()) if code in notes else text.notice(notice)
+        for code, notice in notices.items()
+    }
+
+
+def _other_notes(account: Account) -> list[str]:
+    """The provider's notes that belong to no warning."""
+    if account.provider is None:
+        return []
+    said = _words(account)
+    return [note.text(i18n.language()) for note in text.notes(account.provider) if note.code not in said]
+
+
+def _login(account: Account, endpoint: Endpoint) -> str:
+    """What to log in with. Where the server does not say, the provider's demands do."""
+    methods = endpoint.authentication or tuple(
+        Authentication(code) for code in ("auth-code", "app-password") if needs(account, code)
+    )
+    return text.authentication(methods[:1] or (Authentication.PASSWORD,))
 
 
 def _test(account: Account) -> Iterator[str]:
@@ -200,6 +194,6 @@ def _link(url: str) -> str:
     return f"<{url}>" if _HTTPS_URL.fullmatch(url) else escape(url)
 
 
-def _code(text: str) -> str:
-    """``text`` as code, for copying, where nothing in it could end the code or the table cell."""
-    return f"`{text}`" if _PLAIN_CODE.fullmatch(text) else escape(text)
+def _code(words: str) -> str:
+    """``words`` as code, for copying, where nothing in it could end the code or the table cell."""
+    return f"`{words}`" if _PLAIN_CODE.fullmatch(words) else escape(words)

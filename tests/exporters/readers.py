@@ -138,11 +138,11 @@ def read_page(body: bytes) -> Page:
 
 def read_steps(body: bytes, _address: Address) -> list[Setting]:
     titles, *columns = read_page(body).table
-    assert titles == ["", "Server", "Port", "Encryption", "User name", "Password"]
+    assert titles == ["", "Server", "Port", "Encryption", "User name", "Log in with"]
     securities = {"SSL/TLS": "tls", "STARTTLS": "starttls"}
     return [
         Setting(re.sub(r".*\((.*)\)", r"\1", title).lower(), host, int(port), securities[encryption], username)
-        for title, host, port, encryption, username, _password in columns
+        for title, host, port, encryption, username, _login in columns
     ]
 
 

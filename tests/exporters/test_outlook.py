@@ -115,7 +115,7 @@ def test_a_name_the_code_page_cannot_hold_falls_back_to_ascii_with_a_notice(name
     export = outlook.render(account(display_name=name))
     assert f"\r\nDisplayName={fallback}\r\n".encode("ascii") in export.files[0].body
     facts = {"name": name, "fallback": fallback, "code_page": "936"}
-    assert export.notices == (Notice("export.ascii_name", facts),)
+    assert export.notices == (Notice("export.display_name_ascii", facts),)
 
 
 def test_without_a_name_the_address_is_shown() -> None:
@@ -157,7 +157,7 @@ chinese_names = st.text(st.characters(codec="gbk", categories=["L", "P", "S"])).
 def test_any_name_is_read_back_or_replaced_with_a_notice(display_name: str) -> None:
     export = outlook.render(account(display_name=display_name))
     sections = prf_sections(export.files[0].body)
-    replaced = [notice.facts["fallback"] for notice in export.notices if notice.code == "export.ascii_name"]
+    replaced = [notice.facts["fallback"] for notice in export.notices if notice.code == "export.display_name_ascii"]
     assert sections["Account1"]["DisplayName"] == (replaced[0] if replaced else display_name)
     assert list(sections) == list(prf_sections(outlook.render(account()).files[0].body))
 

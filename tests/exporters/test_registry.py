@@ -120,12 +120,14 @@ def test_a_server_that_does_not_say_how_to_log_in_takes_a_password(name: str) ->
     assert exporters.load(name).render(account(silent)) == exporters.load(name).render(account())
 
 
-@pytest.mark.parametrize("name", ["outlook", "apple"])
+@pytest.mark.parametrize(("name", "client"), [("outlook", "Outlook"), ("apple", "Apple Mail")])
 @pytest.mark.parametrize(("pop3", "alternative"), [(True, "pop3"), (False, "thunderbird")])
-def test_imap_that_demands_id_comes_with_a_notice_and_a_way_out(name: str, pop3: bool, alternative: str) -> None:
+def test_imap_that_demands_id_comes_with_a_notice_and_a_way_out(
+    name: str, client: str, pop3: bool, alternative: str
+) -> None:
     source = account(provider=provider("imap-id", pop3=pop3))
-    notices = exporters.load(name).render(source).notices
-    assert notices == (Notice("export.imap_id", {"host": "imap.example.com", "alternative": alternative}),)
+    facts = {"client": client, "host": "imap.example.com", "alternative": alternative}
+    assert exporters.load(name).render(source).notices == (Notice("export.imap_id", facts),)
 
 
 @pytest.mark.parametrize("name", ["outlook", "apple"])

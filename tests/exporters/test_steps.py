@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from readers import Page, read_page, read_steps
 
 from mailsetup.exporters import steps
-from mailsetup.model import Account, Authentication, Note, Protocol, Security
+from mailsetup.model import Account, Authentication, Note, Notice, Protocol, Security
 
 IMAP, POP3, SMTP = Protocol.IMAP, Protocol.POP3, Protocol.SMTP
 TLS = Security.TLS
@@ -27,10 +27,10 @@ def row(source: Account, title: str) -> list[str]:
 @pytest.mark.parametrize(
     ("need", "sentence"),
     [
-        ("service-must-be-enabled", "switch on the service"),
-        ("auth-code", "Make an authorization code"),
-        ("app-password", "Make an app password"),
-        ("oauth2-only", "signs in to this provider through the browser"),
+        ("service-must-be-enabled", "First switch on IMAP/POP3/SMTP"),
+        ("auth-code", "Log in with an authorization code"),
+        ("app-password", "Log in with an app password"),
+        ("oauth2-only", "use one that can do OAuth2"),
     ],
 )
 def test_what_must_be_done_first_comes_before_the_servers(need: str, sentence: str) -> None:
@@ -84,24 +84,44 @@ def test_with_pop3_the_mail_must_be_left_on_the_server() -> None:
 
 def test_the_demand_for_imap_id_is_a_warning_of_imap_alone() -> None:
     needy = provider("imap-id")
-    assert "Unsafe Login" in page(account(provider=needy)).text
-    assert "Unsafe Login" not in page(account(server(POP3), provider=needy)).text
+    warning = "only for clients that send the ID command"
+    assert warning in page(account(provider=needy)).text
+    assert warning not in page(account(server(POP3), provider=needy)).text
+    noted = provider("imap-id", notes=(Note("imap-id", "Say *who* you are.", "中"),))
+    assert page(account(provider=noted)).text.count("Say *who* you are.") == 1
+
+
+def test_the_words_of_the_provider_replace_ours() -> None:
+    noted = provider("auth-code", notes=(Note("auth-code", "Settings, Account, make a code.", "中"),))
+    shown = page(account(provider=noted)).text
+    assert shown.count("make a code") == 1
+    assert "Log in with an authorization code" not in shown
+
+
+def test_warnings_about_trust_are_repeated_but_not_those_about_the_search() -> None:
+    source = account()._replace(notices=(Notice("guessed"), Notice("slow")))
+    shown = page(source).text
+    assert "Some settings are guesses" in shown
+    assert "--timeout" not in shown
+
+
+def test_hosts_that_are_copied_around_and_wrong_are_named() -> None:
+    wrong = provider()._replace(wrong_hosts=("mail.example.net",))
+    assert "mail.example.net" in page(account(provider=wrong)).text
 
 
 @pytest.mark.parametrize("method", list(Authentication))
 def test_every_kind_of_login_has_its_words(method: Authentication) -> None:
-    words = {row(account(server(IMAP, TLS, other)), "Password")[0] for other in Authentication}
+    words = {row(account(server(IMAP, TLS, other)), "Log in with")[0] for other in Authentication}
     assert len(words) == len(Authentication)
-    assert row(account(server(IMAP, TLS, method)), "Password")[0] in words
+    assert row(account(server(IMAP, TLS, method)), "Log in with")[0] in words
 
 
-@pytest.mark.parametrize(
-    ("need", "words"), [("auth-code", "the authorization code (授权码)"), ("", "the password of the mailbox")]
-)
+@pytest.mark.parametrize(("need", "words"), [("auth-code", "authorization code (授权码)"), ("", "password")])
 def test_a_silent_server_takes_the_password_the_provider_speaks_of(need: str, words: str) -> None:
     silent = server(IMAP)
     silent = silent._replace(endpoint=silent.endpoint._replace(authentication=()))
-    assert row(account(silent, provider=provider(need)), "Password")[0] == words
+    assert row(account(silent, provider=provider(need)), "Log in with")[0] == words
 
 
 def test_user_names_for_receiving_and_sending_may_differ() -> None:
