@@ -38,6 +38,9 @@ DEFAULT_TIMEOUT_S = 8.0
 # The part of the deadline that is kept for connecting to the settings that were found.
 VERIFICATION_SHARE = 0.35
 VERIFIED_PER_PROTOCOL = 2
+# How long weaker sources are waited for once a strong one has answered: this, and that part of the time it took.
+GRACE_S = 0.1
+GRACE_FACTOR = 0.5
 # Outcomes of a live check that say nothing about the setting itself, only that we could not find out in time.
 _UNDECIDED = frozenset({"dns.timeout", "dns.servfail", "tcp.timeout", "tcp.unreachable", "tls.timeout"})
 
@@ -77,6 +80,7 @@ async def discover(
 
 async def _ask_all(target: Target, web: Web, *, allow_http: bool, whole_ledger: bool) -> list[SourceReport]:
     sources = [source for source in SOURCES if allow_http or source is not http_autoconfig]
+    started = time.monotonic()
     tasks = [asyncio.create_task(source.discover(target, web)) for source in sources]
     pending = set(tasks)
     try:
@@ -84,7 +88,10 @@ async def _ask_all(target: Target, web: Web, *, allow_http: bool, whole_ledger: 
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # expected trouble is in the reports: an exception here is a bug, and propagates
-            if not whole_ledger and _decided(tasks):
+            if pending and not whole_ledger and _decided(tasks):
+                # Answers that are as good as here may still confirm or contradict.
+                grace_s = GRACE_S + GRACE_FACTOR * (time.monotonic() - started)
+                _done, pending = await asyncio.wait(pending, timeout=grace_s)
                 break
     finally:
         for task in pending:

@@ -25,6 +25,8 @@ _FOREIGN_SRV = 5
 _VOICES = {"well-known": "autoconfig", "http-autoconfig": "autoconfig", "mx": "providers"}
 _SECURITY_ORDER = (Security.TLS, Security.STARTTLS, Security.PLAIN)
 _PROTOCOL_ORDER = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
+# A recommendation is a short list; what does not fit is still among the others.
+MAX_RECOMMENDED_PER_PROTOCOL = 4
 _CONFIDENCE_ORDER = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 
 
@@ -121,17 +123,18 @@ def _order(candidate: Candidate, domain: str) -> tuple[int, ...]:
 
 def _recommended(candidates: list[Candidate], domain: str) -> list[Candidate]:
     """Per protocol the best usable candidate and those of the same authority that were not disproved."""
-    best: dict[Protocol, Candidate] = {}
-    chosen = []
+    chosen: dict[Protocol, list[Candidate]] = {}
     for candidate in candidates:
-        endpoint = candidate.endpoint
-        if endpoint.security is Security.PLAIN:
+        if candidate.endpoint.security is Security.PLAIN:
             continue
-        leader = best.setdefault(endpoint.protocol, candidate)
-        same_authority = authority(candidate, domain) == authority(leader, domain)
-        if candidate is leader or (same_authority and candidate.verified is not False):
-            chosen.append(candidate)
-    return chosen
+        alike = chosen.setdefault(candidate.endpoint.protocol, [])
+        if not alike or (
+            len(alike) < MAX_RECOMMENDED_PER_PROTOCOL
+            and authority(candidate, domain) == authority(alike[0], domain)
+            and candidate.verified is not False
+        ):
+            alike.append(candidate)
+    return [candidate for alike in chosen.values() for candidate in alike]
 
 
 def _conflicts(candidates: list[Candidate], domain: str) -> tuple[Protocol, ...]:

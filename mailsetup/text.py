@@ -280,6 +280,14 @@ def actions(answer: Lookup) -> list[str]:
             for note in notes(answer.provider)
             if note.code in {*provider_notes, "wrong-host"}
         ]
+    if answer.status is Status.FAILED:
+        lines += [
+            _("could not ask {source}: {locator} ({reason})").format(
+                source=report.source, locator=report.locator, reason=f"{report.code} {report.detail}".strip()
+            )
+            for report in answer.reports
+            if report.status is Status.FAILED
+        ]
     return lines
 
 

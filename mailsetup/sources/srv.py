@@ -35,6 +35,9 @@ class Service(NamedTuple):
     security: Security
 
 
+# More than anyone offers; the rest of an endless answer is not worth ranking.
+MAX_RECORDS = 8
+
 # Implicit TLS first: RFC 8314 §3.
 SERVICES = (
     Service("_imaps", Protocol.IMAP, Security.TLS),
@@ -68,7 +71,7 @@ def interpret(service: Service, name: str, records: list[SRVRecord], target: Tar
     candidates = []
     invalid = []
     # RFC 2782 picks at random by weight; a tool must give the same answer twice, so: highest weight, then name.
-    for record in sorted(records, key=lambda r: (r.priority, -r.weight, r.host)):
+    for record in sorted(records, key=lambda r: (r.priority, -r.weight, r.host))[:MAX_RECORDS]:
         try:
             host = parse_host(record.host)
         except InputError:
