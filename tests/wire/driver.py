@@ -201,7 +201,7 @@ class ScriptedPeer:
 def play(
     protocol: MailProtocol, security: Security, *steps: str | bytes | re.Pattern[bytes], login: Login | None = None
 ) -> Outcome:
-    """Drive a dialogue through a short script: "TLS", "S: text", "C: text" (line ends added), or bytes from the server."""
+    """Drive a dialogue through a short script: "TLS", "S: text", "C: text" (line ends added), or the server's bytes."""
     session, dialogue = start(protocol, security, login)
     peer = ScriptedPeer([_step(step) for step in steps])
     outcome = drive(session, dialogue, peer)
@@ -233,7 +233,7 @@ class Transcript(NamedTuple):
 
 
 def read_transcript(path: Path) -> Transcript:
-    r"""Read a file of ``key: value`` lines, a blank line, then ``C: ``, ``S: `` and ``TLS`` lines; ``\xNN`` is a byte."""
+    r"""Read ``key: value`` lines, a blank line, then ``C: ``, ``S: `` and ``TLS`` lines; ``\xNN`` stands for a byte."""
     head, _, body = path.read_text("utf-8").partition("\n\n")
     keys = dict(line.split(": ", 1) for line in head.splitlines() if not line.startswith("#"))
     login = {"no": None, "yes": LOGIN, "id": LOGIN._replace(imap_id=True)}[keys["login"]]

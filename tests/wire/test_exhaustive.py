@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from mailsetup.model import Protocol, Security, Stage
 from mailsetup.wire import Login, Send, StartTLS
 
@@ -102,7 +103,7 @@ class Chunks:
 
 
 def conversations(protocol: Protocol, security: Security, login: Login | None) -> Iterator[Outcome]:
-    """The outcomes of every sequence of so many replies, but one only for all that begin with the same ended dialogue."""
+    """The outcomes of all sequences of so many replies; what follows the end of a dialogue is not tried again."""
     alphabet = ALPHABETS[protocol]
     pending: list[tuple[bytes, ...]] = [()]
     while pending:

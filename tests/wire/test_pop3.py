@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from mailsetup.model import Protocol, Security, Stage
 from mailsetup.wire import MAX_LINE_BYTES, MAX_LINES, Login, Secret
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mailsetup.model import Protocol
 from mailsetup.wire.refusal import code_for, is_retryable
 

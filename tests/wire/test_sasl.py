@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mailsetup.model import Protocol, Security
 from mailsetup.wire import Login, Secret
 

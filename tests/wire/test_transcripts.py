@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+
 from mailsetup.model import Security, Stage
 from mailsetup.wire import interrupted
 
