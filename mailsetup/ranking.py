@@ -36,7 +36,7 @@ class Ranking(NamedTuple):
     incoming: tuple[Candidate, ...]  # recommended, best first
     outgoing: tuple[Candidate, ...]
     others: tuple[Candidate, ...]  # outranked, disproved or plaintext, best first
-    conflicts: tuple[Protocol, ...]  # protocols for which sources of equal authority name different servers
+    conflicts: tuple[Protocol, ...]  # protocols for which independent sources name different servers
 
 
 def rank(
@@ -63,7 +63,7 @@ def rank(
         tuple(c for c in recommended if c.endpoint.protocol is not Protocol.SMTP),
         tuple(c for c in recommended if c.endpoint.protocol is Protocol.SMTP),
         tuple(c for c in candidates if c not in recommended),
-        _conflicts(candidates, domain),
+        _conflicts(candidates),
     )
 
 
@@ -137,11 +137,11 @@ def _recommended(candidates: list[Candidate], domain: str) -> list[Candidate]:
     return [candidate for alike in chosen.values() for candidate in alike]
 
 
-def _conflicts(candidates: list[Candidate], domain: str) -> tuple[Protocol, ...]:
-    """Protocols for which the best candidates of two different voices share no host."""
+def _conflicts(candidates: list[Candidate]) -> tuple[Protocol, ...]:
+    """Protocols for which independent voices name no host in common."""
     hosts: dict[Protocol, dict[str, set[str]]] = {}
     for candidate in candidates:
-        if candidate.endpoint.security is Security.PLAIN or leaves_domain(candidate, domain):
+        if candidate.endpoint.security is Security.PLAIN:
             continue
         for evidence in candidate.evidence:
             voice = _VOICES.get(evidence.source, evidence.source)

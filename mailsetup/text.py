@@ -32,8 +32,8 @@ _NOTICES = {
         "Do not use them."
     ),
     "untrusted": N_(
-        "Nothing proves that these servers belong to the domain (found through plain DNS or http): {hosts}. "
-        "Check with the provider before typing a password."
+        "Found through DNS or http that anyone on the way could have changed: {hosts}. "
+        "Compare with what your provider says before you type a password."
     ),
     "degraded": N_("Not every source could be asked, so a better answer may exist: {sources}"),
     "conflict": N_("Sources disagree about {protocols}; --explain shows who says what."),

@@ -1,0 +1,226 @@
+"""The structure that the project keeps: who may import whom, what a lookup may load, tables that match their folders."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mailsetup
+from mailsetup.exporters import EXPORTERS, load
+
+PACKAGE = Path(mailsetup.__file__).parent
+STANDARD = frozenset(sys.stdlib_module_names)
+
+# What each part may import from the package itself; a folder stands for every file in it. Not listed: not allowed.
+FACTS = {"model", "errors"}
+ARROWS: dict[str, set[str]] = {
+    "__init__": {"api"},
+    "__main__": {"i18n", "cli"},
+    "model": set(),
+    "errors": set(),
+    "i18n": set(),
+    "address": FACTS,
+    "index": FACTS,
+    "clientconfig": FACTS | {"address"},
+    "compiler": FACTS | {"address", "i18n"},
+    "ranking": FACTS | {"address"},
+    "answers": FACTS | {"ranking"},
+    "diagnosis": FACTS | {"i18n"},
+    "text": FACTS | {"i18n", "diagnosis"},
+    "jsonform": FACTS | {"i18n", "text", "diagnosis"},
+    "wire": FACTS | {"wire"},
+    "exporters": FACTS | {"i18n", "address", "clientconfig", "exporters", "text"},
+    "sources": FACTS | {"address", "index", "clientconfig", "sources"},
+    "tls": FACTS | {"wire"},
+    "net": FACTS | {"tls", "sources"},
+    "fetch": FACTS | {"__init__", "address", "tls", "net", "sources"},
+    "prober": FACTS | {"tls", "net", "wire"},
+    "discovery": FACTS | {"answers", "fetch", "index", "net", "prober", "ranking", "sources"},
+    "probing": FACTS | {"address", "api", "net", "prober", "wire"},
+    "api": FACTS
+    | {"address", "answers", "discovery", "exporters", "index", "net", "probing", "ranking", "sources", "wire"},
+    "bulk": set(),
+    "files": {"errors"},
+    "password": {"errors", "i18n", "wire"},
+    "exporting": {"errors", "exporters", "files", "i18n"},
+    "options": {"model", "i18n"},
+    "render": FACTS | {"answers", "diagnosis", "i18n", "jsonform", "text"},
+    "cli": FACTS
+    | {"__init__", "api", "bulk", "compiler", "exporting", "i18n", "index", "net", "options", "password"}
+    | {"probing", "render", "text"},
+}
+# Which part may load which installed package.
+LIBRARIES = {
+    "click": {"cli", "options", "exporting", "password"},
+    "rich": {"render"},
+    "dns": {"net"},
+    "h11": {"fetch"},
+    "idna": {"address"},
+    "publicsuffixlist": {"address"},
+    "cryptography": {"tls"},
+    "yaml": {"compiler"},
+}
+# Sockets, TLS and the event loop stay out of everything that claims to be pure.
+IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "smtplib", "imaplib", "poplib"}
+PURE = {
+    *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
+    *("jsonform", "wire", "exporters", "i18n"),
+}
+# Modules whose import would cost an offline lookup more than it is worth.
+TOO_DEAR = {
+    *("rich", "dns", "asyncio", "ssl", "socket", "yaml", "h11", "idna", "publicsuffixlist", "cryptography"),
+    *(
+        "importlib.metadata",
+        "importlib.resources",
+        "dataclasses",
+        "xml",
+        "subprocess",
+        "tempfile",
+        "babel",
+        "hatchling",
+    ),
+}
+
+
+def part_of(path: Path) -> str:
+    """The name in ARROWS that a file belongs to."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Every import of a file: ``(name, own)``; a name of the package itself without its prefix, with ``own``."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, False) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append((node.module or "", False))
+        elif isinstance(node, ast.ImportFrom):
+            inside = node.level < depth  # "from . import x" within a folder of the package
+            if inside:
+                found.append((path.parent.name, True))
+            elif node.module:
+                found.append((node.module.split(".")[0], True))
+            else:
+                names = [alias.name for alias in node.names]
+                found += [
+                    (n if (PACKAGE / n).is_dir() or (PACKAGE / f"{n}.py").exists() else "__init__", True) for n in names
+                ]
+    return found
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_import_follows_an_allowed_arrow(path: Path) -> None:
+    part = part_of(path)
+    for name, own in imports(path):
+        top = name.split(".")[0]
+        if own:
+            assert name in ARROWS[part], f"{part} imports {name}"
+        elif top not in STANDARD:
+            assert part in LIBRARIES.get(top, set()), f"{part} imports {top}"
+        elif part in PURE:
+            assert name not in IMPURE and top not in IMPURE, f"{part} claims to be pure and imports {name}"
+
+
+def test_every_arrow_is_used() -> None:
+    """A list of permissions that nobody uses hides the structure instead of showing it."""
+    used: dict[str, set[str]] = {part: set() for part in ARROWS}
+    for path in FILES:
+        used[part_of(path)] |= {name for name, own in imports(path) if own}
+    unused = {part: allowed - FACTS - used[part] for part, allowed in ARROWS.items() if allowed - FACTS - used[part]}
+    assert unused == {}
+
+
+def loaded_after(*arguments: str) -> set[str]:
+    """The modules that a run of the program with piped output has loaded."""
+    program = (
+        "import sys, mailsetup.__main__ as m; code = m.main(sys.argv[1:]); "
+        "sys.stderr.write('\\n'.join(sys.modules)); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("lookup", "--offline", "--json", "user@qq.com"), ("lookup", "user@qq.com"), ("--version",)],
+    ids=" ".join,
+)
+def test_an_offline_lookup_loads_nothing_dear(arguments: tuple[str, ...]) -> None:
+    assert not loaded_after("--lang", "en", *arguments) & TOO_DEAR
+
+
+def test_an_offline_lookup_loads_these_modules_of_ours_and_no_others() -> None:
+    loaded = {name for name in loaded_after("lookup", "--offline", "--json", "user@qq.com") if "mailsetup" in name}
+    assert loaded == {
+        "mailsetup",
+        *(
+            f"mailsetup.{name}"
+            for name in (
+                *("__main__", "i18n", "cli", "api", "address", "errors", "model", "answers", "ranking", "index"),
+                *("sources", "sources.database", "options", "render", "text", "diagnosis", "jsonform"),
+            )
+        ),
+    }
+
+
+def test_the_table_of_exporters_lists_the_files_of_its_folder() -> None:
+    files = {path.stem for path in (PACKAGE / "exporters").glob("*.py")} - {"__init__"}
+    assert set(EXPORTERS.values()) == files
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_every_exporter_has_the_attributes_of_the_interface(name: str) -> None:
+    exporter = load(name)
+    assert name == exporter.NAME
+    assert exporter.TITLE and exporter.WHERE and exporter.MEDIA_TYPE
+    assert exporter.JUDGED_BY in ("client", "rules")
+    assert isinstance(exporter.SEVERAL_FILES, bool)
+    assert exporter.FILES and exporter.PROTOCOLS
+    assert callable(exporter.render)
+
+
+def test_the_table_of_sources_lists_the_files_of_its_folder() -> None:
+    from mailsetup.discovery import SOURCES
+
+    files = {path.stem for path in (PACKAGE / "sources").glob("*.py")} - {"__init__", "database"}
+    assert {source.NAME.replace("-", "_") for source in SOURCES} == files
+
+
+def test_the_table_of_dialogues_has_every_protocol() -> None:
+    from mailsetup.model import Protocol
+    from mailsetup.prober import DIALOGUES
+
+    assert set(DIALOGUES) == set(Protocol)
+
+
+def test_every_public_name_of_the_package_exists() -> None:
+    for name in mailsetup.__all__:
+        assert getattr(mailsetup, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        mailsetup.no_such_name  # noqa: B018  # the access is the test
+
+
+def test_the_calls_of_the_library_are_not_hidden_by_modules_of_the_same_name() -> None:
+    """``import mailsetup.probe`` would replace the function ``mailsetup.probe``."""
+    for path in FILES:
+        module = ".".join(("mailsetup", *path.relative_to(PACKAGE).with_suffix("").parts))
+        if not module.endswith("__main__"):
+            importlib.import_module(module.removesuffix(".__init__"))
+    for name in ("lookup", "discover", "probe", "export"):
+        assert callable(getattr(mailsetup, name))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
