@@ -1,7 +1,8 @@
 """Make what the package needs beside its code: the provider index and the message catalogues.
 
-The wheel build runs it as a hatchling hook; by hand it is ``python data/compile.py``, and with ``--check`` it only says
-whether the index belongs to the YAML file.
+The wheel build runs it as a hatchling hook; by hand it is ``python data/compile.py``. With ``--check`` it only says
+whether the index belongs to the YAML file; with ``--extract`` it first brings the texts of the code into the catalogues'
+sources (.pot and .po), where they wait for translation.
 """
 
 from __future__ import annotations
@@ -10,11 +11,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from babel.messages import Catalog
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVIDERS = ROOT / "data" / "providers.yaml"
 LOCALE = ROOT / "mailsetup" / "locale"
+# What Babel would put into a catalogue: dates and versions that change each time, and names that git knows better.
+_UNUSED_HEADERS = (
+    b'"Project-Id-Version:',
+    b'"Report-Msgid-Bugs-To:',
+    b'"POT-Creation-Date:',
+    b'"PO-Revision-Date:',
+    b'"Last-Translator:',
+    b'"Language-Team:',
+    b'"Generated-By:',
+)
 
 sys.path.insert(0, str(ROOT))  # this checkout, never an installed copy; an isolated build has no other
 from mailsetup import compiler, index  # noqa: E402  # needs the line above
@@ -62,6 +76,45 @@ def compile_catalogues() -> list[str]:
     return faults
 
 
+def extract_texts() -> Catalog:
+    """Every text that the code marks with ``_``, ``N_`` or ``NN_``, with the files it is in."""
+    from babel.messages import Catalog
+    from babel.messages.extract import extract_from_dir
+
+    template = Catalog(charset="utf-8", fuzzy=False, header_comment="# The texts of mailsetup, for translation.\n#")
+    keywords = {"_": None, "N_": None, "NN_": (1, 2)}
+    for name, _line, text, comments, _context in extract_from_dir(
+        LOCALE.parent, keywords=keywords, comment_tags=["Translators:"]
+    ):
+        template.add(text, locations=[(f"mailsetup/{name}", 0)], auto_comments=comments)
+    return template
+
+
+def refresh_catalogues() -> None:
+    """Write the texts of the code to mailsetup.pot, and to each .po with the translations it has."""
+    from babel.messages.pofile import read_po
+
+    template = extract_texts()
+    _write_po(LOCALE / "mailsetup.pot", template)
+    for path in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")):
+        with path.open("rb") as file:
+            catalogue = read_po(file, locale=path.parent.parent.name)
+        catalogue.update(template, no_fuzzy_matching=True)
+        _write_po(path, catalogue)
+
+
+def _write_po(path: Path, catalogue: Catalog) -> None:
+    """Write ``catalogue`` without line numbers, dates and other headers: a file changes only when its texts do."""
+    from io import BytesIO
+
+    from babel.messages.pofile import write_po
+
+    written = BytesIO()
+    write_po(written, catalogue, width=120, ignore_obsolete=True, include_lineno=False)
+    lines = written.getvalue().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if not line.startswith(_UNUSED_HEADERS)))
+
+
 def check_index() -> list[str]:
     """Why the index on disk cannot be used with ``data/providers.yaml``, as lines; [] if it can."""
     try:
@@ -79,7 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 1 if there is any fault."""
     parser = argparse.ArgumentParser(description="Compile the provider index and the message catalogues.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the index is out of date")
-    faults = check_index() if parser.parse_args(arguments).check else compile_index() + compile_catalogues()
+    parser.add_argument("--extract", action="store_true", help="first refresh the .pot and .po files from the code")
+    options = parser.parse_args(arguments)
+    if options.extract:
+        refresh_catalogues()
+    faults = check_index() if options.check else compile_index() + compile_catalogues()
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

@@ -2,6 +2,10 @@
 
 English is the source language and needs nothing loaded; 简体中文 comes from the compiled catalogue in ``locale``.
 ``_`` translates when it is called; ``N_`` only marks a text that is translated later, where it is shown.
+
+After a change of texts, ``python data/compile.py --extract`` refreshes ``mailsetup.pot`` and every ``mailsetup.po``: new
+texts arrive there untranslated, old ones leave. ``python data/compile.py`` then compiles them into the .mo files that
+are read here. A comment that begins with "Translators:" above a text goes with it.
 """
 
 from __future__ import annotations
@@ -25,6 +29,11 @@ _translations: NullTranslations | None = None
 def N_(message: str) -> str:
     """Mark ``message`` for extraction; translate it with ``_`` where it is shown."""
     return message
+
+
+def NN_(singular: str, plural: str) -> tuple[str, str]:
+    """Mark a text with a plural form for extraction; gettext's ``ngettext`` translates it."""
+    return singular, plural
 
 
 def _(message: str) -> str:
@@ -83,3 +92,30 @@ def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
 
 def _match(value: str) -> str:
     return "zh" if value.lower().startswith("zh") else "en"
+
+
+# Click's own words, which it looks up itself in the catalogue that ``use`` names: those that a user of this program can
+# meet. Where versions from 8.2 to 8.5 word something differently, each wording is here.
+CLICK_TEXTS = (
+    N_("Usage:"),
+    N_("Options"),
+    N_("Commands"),
+    N_("Positional arguments"),
+    N_("Show this message and exit."),
+    N_("Missing command."),
+    N_("Missing argument"),
+    N_("Missing option"),
+    N_("Invalid value: {message}"),
+    N_("Invalid value for {param_hint}: {message}"),
+    N_("No such option {name!r}."),
+    N_("No such option: {name}"),
+    N_("No such command {name!r}."),
+    NN_("Did you mean {possibility}?", "(Did you mean one of: {possibilities}?)"),
+    N_("Option {name!r} does not take a value."),
+    NN_("Option {name!r} requires an argument.", "Option {name!r} requires {nargs} arguments."),
+    NN_("Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})"),
+    NN_("{value!r} is not {choice}.", "{value!r} is not one of {choices}."),
+    # Translators: leave {number_type} out, because click fills in an English word such as "float range".
+    N_("{value!r} is not a valid {number_type}."),
+    N_("{value} is not in the range {range}."),
+)
