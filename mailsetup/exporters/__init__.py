@@ -121,8 +121,8 @@ def refuse_unsafe(**values: str) -> None:
 def imap_id(account: Account, server: AccountServer, client: str) -> tuple[Notice, ...]:
     """The notice that ``server`` opens no mailbox for clients that do not send ID (RFC 2971), where that holds.
 
-    NetEase does so: "NO SELECT Unsafe Login". POP3 has no such demand, and Thunderbird sends ID; of ``client`` it is not
-    known.
+    NetEase does so: "NO SELECT Unsafe Login". POP3 has no such demand, and Thunderbird sends ID; whether ``client``
+    does is not known.
     """
     if server.endpoint.protocol is not MailProtocol.IMAP or not needs(account, "imap-id"):
         return ()
