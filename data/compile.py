@@ -1,8 +1,8 @@
 """Make what the package needs beside its code: the provider index and the message catalogues.
 
 The wheel build runs it as a hatchling hook; by hand it is ``python data/compile.py``. With ``--check`` it only says
-whether the index belongs to the YAML file; with ``--extract`` it first brings the texts of the code into the catalogues'
-sources (.pot and .po), where they wait for translation.
+whether the index belongs to the YAML file; with ``--extract`` it first brings the texts of the code into the .pot and
+.po files, where they wait for translation.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def compile_index() -> list[str]:
     source = PROVIDERS.read_bytes()
     providers, faults = compiler.compile_providers(source, PROVIDERS.relative_to(ROOT).as_posix())
     if not faults:
-        index.PATH.write_bytes(index.encode(providers, compiler.digest(source)))
+        Path(index.PATH).write_bytes(index.encode(providers, compiler.digest(source)))
     return [str(fault) for fault in faults]
 
 
@@ -125,7 +125,7 @@ def check_index() -> list[str]:
         if compiled.digest == compiler.digest(PROVIDERS.read_bytes()):
             return []
         reason = "does not belong to data/providers.yaml"
-    return [f"mailsetup/{index.PATH.name} {reason}: run python data/compile.py"]
+    return [f"mailsetup/{Path(index.PATH).name} {reason}: run python data/compile.py"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

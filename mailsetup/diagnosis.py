@@ -23,7 +23,7 @@ class Diagnosis(NamedTuple):
 
 _OTHER_NETWORK = N_("Try another network (for example a phone's hotspot), and switch off any VPN or proxy.")
 _TRY_LATER = N_("Wait a few minutes and try again.")
-_TELL_PROVIDER = N_("Only the operator of {host} can mend this: tell them what this message says.")
+_TELL_PROVIDER = N_("Only the operator of {host} can fix this: tell them what this message says.")
 _CHECK_NAME = N_("Check the spelling of {host}; `mailsetup lookup` with your address shows the right server.")
 _OTHER_PORT = N_("Use another port: 993 (IMAP), 995 (POP3) or 465 (SMTP) with SSL/TLS, or 587 (SMTP) with STARTTLS.")
 _USE_IMPLICIT_TLS = N_("Use the port with SSL/TLS from the start: 993 (IMAP), 995 (POP3) or 465 (SMTP).")
@@ -212,8 +212,8 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
         (_DO_NOT_LOG_IN, _USE_IMPLICIT_TLS, _OTHER_NETWORK),
     ),
     "starttls.protocol_error": (N_("{host} answered STARTTLS with something else: {reply}"), (_USE_IMPLICIT_TLS,)),
-    "protocol.line_too_long": (N_("{host} sent a line without end."), (_CHECK_NAME, _TELL_PROVIDER)),
-    "protocol.too_many_lines": (N_("{host} sent an answer without end."), (_CHECK_NAME, _TELL_PROVIDER)),
+    "protocol.line_too_long": (N_("{host} sent an endless line."), (_CHECK_NAME, _TELL_PROVIDER)),
+    "protocol.too_many_lines": (N_("{host} sent an endless answer."), (_CHECK_NAME, _TELL_PROVIDER)),
     "protocol.literal_too_long": (
         N_("{host} announced more data than any answer needs."),
         (_CHECK_NAME, _TELL_PROVIDER),
@@ -323,7 +323,7 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "http.timeout": (N_("{url} did not answer in time."), (_SLOWER,)),
     "http.too_large": (N_("{url} is larger than any configuration file."), ()),
     "http.header_too_large": (N_("{url} sent more header than any configuration file needs."), ()),
-    "http.incomplete": (N_("{url} broke off."), (_TRY_LATER,)),
+    "http.incomplete": (N_("The answer of {url} broke off."), (_TRY_LATER,)),
     "http.redirect_loop": (N_("{url} redirects in a circle."), ()),
     "http.too_many_redirects": (N_("{url} is reached only through too many redirects."), ()),
     "http.downgrade": (N_("A redirect from https to http was not followed: {url}"), ()),
@@ -338,7 +338,7 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "xml.dtd": (N_("The configuration file contains a DTD, which is never read."), ()),
     "xml.depth": (N_("The configuration file is nested too deeply."), ()),
     "xml.encoding": (N_("The configuration file has an unreadable character encoding."), ()),
-    "discover.not_autoconfig": (N_("The answer is no configuration file."), ()),
+    "discover.not_autoconfig": (N_("The answer is not a configuration file."), ()),
     "discover.empty": (N_("The configuration file names no server."), ()),
     "discover.domain_mismatch": (N_("The configuration file is made for other domains."), ()),
     "discover.invalid_values": (N_("The configuration names only invalid servers."), ()),

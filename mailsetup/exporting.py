@@ -27,22 +27,27 @@ def formats() -> list[dict[str, object]]:
     return [_format(load(name)) for name in EXPORTERS]
 
 
-def deliver(made: Export, exporter: Exporter, output: Path | None, *, force: bool) -> None:
+def deliver(made: Export, exporter: Exporter, output: str | None, *, force: bool) -> None:
     """Write the files to ``output`` (a file, or an existing folder), or the only one to standard output."""
     if output is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(made.files[0].body)
         sys.stdout.buffer.flush()
-    elif exporter.SEVERAL_FILES or output.is_dir():
-        try:
-            output.mkdir(exist_ok=True)
-        except OSError as error:
-            raise InputError("input.unwritable", path=str(output), reason=error.strerror or "") from None
-        for file in made.files:
-            _write(output / file.name, file.body, private=file.private, force=force)
     else:
-        _write(output, made.files[0].body, private=made.files[0].private, force=force)
+        _write_to(Path(output), made, several=exporter.SEVERAL_FILES, force=force)
     click.echo(_(exporter.WHERE), err=True)
+
+
+def _write_to(output: Path, made: Export, *, several: bool, force: bool) -> None:
+    if not several and not output.is_dir():
+        _write(output, made.files[0].body, private=made.files[0].private, force=force)
+        return
+    try:
+        output.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError("input.unwritable", path=str(output), reason=error.strerror or "") from None
+    for file in made.files:
+        _write(output / file.name, file.body, private=file.private, force=force)
 
 
 def _write(path: Path, body: bytes, *, private: bool, force: bool) -> None:

@@ -6,7 +6,6 @@ Codes and values are never translated; ``message`` and ``remedy`` texts are in t
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,14 +17,14 @@ from .model import Candidate, Endpoint, Lookup, Note, Notice, ProbeResult, Provi
 SCHEMA = 1
 Object = dict[str, Any]
 
-# What json leaves as it is although a terminal may act on it: DEL, C1, zero-width, bidirectional, line separators.
-_UNSAFE = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
-
 
 def dumps(value: Object, *, ascii_only: bool) -> str:
     """``value`` on one line, with every character escaped that could act on a terminal."""
     line = json.dumps(value, ensure_ascii=ascii_only, separators=(", ", ": "))
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
+    if line.isprintable():
+        return line
+    # What json leaves as it is although a terminal may act on it: DEL, C1, zero-width, bidirectional, separators.
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] if c > "\x7f" else "\\u007f" for c in line)
 
 
 def lookup_object(answer: Lookup) -> Object:

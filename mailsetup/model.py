@@ -2,10 +2,9 @@
 
 Records carry codes and facts, never sentences (``text`` phrases them in the user's language) and never a password.
 They are ``NamedTuple`` classes because a cold offline lookup imports this module: a frozen dataclass costs about four
-times as much to create. Enumerations hold the very words that YAML, JSON and command-line options use.
+times as much to create, and text annotations (``from __future__``) would double the cost of a NamedTuple. Enumerations
+hold the very words that YAML, JSON and command-line options use.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum

@@ -10,8 +10,6 @@ The rules, strongest first:
 5. Plaintext is never recommended.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 

@@ -89,9 +89,9 @@ _ERRORS = {
     "input.bad_local_part": N_("{query} has characters before the @ that an address cannot have"),
     "input.bad_domain": N_("{query}: the domain is not valid"),
     "input.bare_word": N_("{query} is neither an address nor a domain: type for example user@qq.com or qq.com"),
-    "input.ip_address": N_("{query}: an IP address is no mail domain; to test a server use mailsetup probe"),
+    "input.ip_address": N_("{query}: an IP address is not a mail domain; to test a server use mailsetup probe"),
     "input.nameserver": N_("--nameserver {query}: give an IP address, optionally with :port"),
-    "input.ca_file": N_("--ca-file {path}: this is no readable PEM file with certificates"),
+    "input.ca_file": N_("--ca-file {path}: this is not a readable PEM file with certificates"),
     "input.scheme": N_("{query}: unknown scheme; use one of {schemes}"),
     "input.unknown_port": N_(
         "{query}: the port does not tell the protocol (known: {ports}); write for example imaps://host:port"
@@ -187,6 +187,7 @@ def error(item: MailsetupError) -> str:
 
 def complaint(message: str) -> str:
     """An error as the one line that goes to standard error."""
+    # Translators: keep "mailsetup: error: " as it is, because scripts look for it.
     return _("mailsetup: error: {message}").format(message=" ".join(message.split()))
 
 
@@ -332,7 +333,10 @@ def reasons(answer: Lookup) -> list[str]:
         names = groups.setdefault(reason(candidate), [])
         if (protocol := candidate.endpoint.protocol.upper()) not in names:
             names.append(protocol)
-    return [f"{', '.join(protocols)}: {words}" for words, protocols in groups.items()]
+    return [
+        _("{protocols}: {reason}").format(protocols=", ".join(protocols), reason=words)
+        for words, protocols in groups.items()
+    ]
 
 
 def links(answer: Lookup) -> list[str]:
@@ -444,16 +448,17 @@ def provider_lines(provider: Provider) -> list[str]:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns aligned with spaces; Chinese characters count two cells, as terminals and fixed-width fonts draw them."""
-    widths = [max(_cells(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    widths = [max(cells(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
     return [
-        "  ".join(cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (columns, *rows)
     ]
 
 
-def _cells(cell: str) -> int:
-    if cell.isascii():
-        return len(cell)
+def cells(words: str) -> int:
+    """How many columns ``words`` take on a terminal."""
+    if words.isascii():
+        return len(words)
     from unicodedata import east_asian_width
 
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in cell)
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in words)

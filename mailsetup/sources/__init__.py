@@ -6,8 +6,6 @@ functions beside it. Expected trouble is raised by ``Net`` as ``NetworkError`` a
 place; any other exception is a bug and propagates.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
