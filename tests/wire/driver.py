@@ -206,6 +206,10 @@ def play(
     peer = ScriptedPeer([_step(step) for step in steps])
     outcome = drive(session, dialogue, peer)
     assert peer.finished(), "the client ended before the script did"
+    if login is not None:
+        private = [text.encode() for text in (*login.password_forms(), login.username)]
+        for action, _, _ in outcome.performed:
+            assert not isinstance(action, Send) or action.secret or not any(text in action.data for text in private)
     return outcome
 
 

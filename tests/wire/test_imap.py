@@ -134,6 +134,7 @@ def test_what_the_go_ahead_says_about_capabilities_is_forgotten() -> None:
         (b"a1 PERHAPS\r\n", "protocol.syntax"),
         (b"a1 BAD unknown\r\n", "protocol.syntax"),
         (b"a1 OK but no list\r\n", "protocol.syntax"),
+        (b"* {0}\r\nCAPABILITY IMAP4rev1\r\na1 OK an empty literal hides nothing\r\n", "protocol.syntax"),
         (b"+ go on\r\n", "protocol.syntax"),
         (b"\r\n", "protocol.syntax"),
         (b"* X\r\n" * (MAX_LINES + 1), "protocol.too_many_lines"),
@@ -147,6 +148,11 @@ def test_what_the_go_ahead_says_about_capabilities_is_forgotten() -> None:
 )
 def test_a_broken_answer_is_named(answer: bytes, code: str) -> None:
     assert tls("S: * OK ready", "C: a1 CAPABILITY", answer).code == code
+
+
+def test_capabilities_in_an_unknown_encoding_are_shown_somehow() -> None:
+    outcome = tls(b"* OK [CAPABILITY IMAP4rev1 X-\xff\xff] ready\r\n", "C: a1 LOGOUT")
+    assert outcome.session.capabilities == ("IMAP4rev1", "X-ÿÿ")
 
 
 def test_a_capability_list_may_be_long() -> None:

@@ -227,6 +227,7 @@ def test_a_refused_sender_is_named(answer: str, code: str) -> None:
         ("550 5.7.1 Unable to relay", "send.relay_denied"),
         ("554 5.7.1 <li@example.com>: Relay access denied", "send.relay_denied"),
         ("550 5.1.1 no such user", "send.sender_refused"),
+        ("553 relay check local fail", "send.sender_refused"),  # the sender is not the account
         ("450 4.2.0 greylisted", "auth.temporary"),
     ],
 )
