@@ -158,7 +158,7 @@ def test_a_similar_domain_is_not_taken_for_a_known_one(domain: str) -> None:
         ("mx-aol.mail.gm0.yahoodns.net", "aol"),
         ("mx01.mail.icloud.com", "icloud-custom-domain"),
         ("in1-smtp.messagingengine.com", "fastmail"),
-        ("mx.zoho.com", "zoho-organisation"),
+        ("mx.zoho.com", "zoho-organization"),
         ("mx.zoho.com.cn", "zoho-cn"),
         ("mx.zoho.eu", "zoho-eu"),
         ("mx.zoho.com.au", "zoho-au"),
