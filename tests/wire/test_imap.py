@@ -174,6 +174,11 @@ def test_a_bye_in_the_middle_is_kept_as_the_reason() -> None:
     assert (outcome.code, outcome.session.farewell) == ("protocol.eof", "shutting down")
 
 
+def test_starttls_is_asked_for_where_the_greeting_does_not_tell() -> None:
+    outcome = starttls("S: * OK ready", "C: a1 CAPABILITY", b"* CAPABILITY IMAP4rev1\r\na1 OK done\r\n")
+    assert (outcome.code, outcome.session.stage) == ("starttls.not_offered", Stage.CAPABILITY)
+
+
 def test_a_plain_connection_is_described_without_tls() -> None:
     outcome = play(Security.PLAIN, READY, "C: a1 LOGOUT")
     assert (outcome.code, outcome.session.mechanisms, outcome.session.over_tls) == (None, ("PLAIN",), False)
