@@ -48,15 +48,16 @@ ARROWS: dict[str, set[str]] = {
     "files": {"errors"},
     "password": {"errors", "i18n", "wire"},
     "exporting": {"errors", "exporters", "files", "i18n"},
+    "helptext": {"i18n", "text"},
     "options": {"model", "i18n"},
     "render": FACTS | {"answers", "diagnosis", "i18n", "jsonform", "text"},
     "cli": FACTS
-    | {"__init__", "api", "bulk", "compiler", "exporting", "i18n", "index", "net", "options", "password"}
+    | {"__init__", "api", "bulk", "compiler", "exporting", "helptext", "i18n", "index", "net", "options", "password"}
     | {"probing", "render", "text"},
 }
 # Which part may load which installed package.
 LIBRARIES = {
-    "click": {"cli", "options", "exporting", "password"},
+    "click": {"cli", "helptext", "options", "exporting", "password"},
     "rich": {"render"},
     "dns": {"net"},
     "h11": {"fetch"},
@@ -168,7 +169,7 @@ def test_an_offline_lookup_loads_these_modules_of_ours_and_no_others() -> None:
             f"mailsetup.{name}"
             for name in (
                 *("__main__", "i18n", "cli", "api", "address", "errors", "model", "answers", "ranking", "index"),
-                *("sources", "sources.database", "options", "render", "text", "diagnosis", "jsonform"),
+                *("sources", "sources.database", "helptext", "options", "render", "text", "diagnosis", "jsonform"),
             )
         ),
     }
