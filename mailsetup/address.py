@@ -19,6 +19,7 @@ MAX_ADDRESS_OCTETS = 254  # RFC 5321 §4.5.3.1.3: a path has 256 octets, two of 
 MAX_LOCAL_PART_OCTETS = 64
 MAX_DOMAIN_OCTETS = 253
 
+_DOTS = (".", "\u3002", "\uff0e", "\uff61")  # what UTS 46 takes for a dot: 。 is how Chinese input methods type it
 # Sets, not regular expressions: compiling one over all of Unicode takes longer than a whole offline lookup.
 _LETTERS_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _LABEL = _LETTERS_DIGITS | {"-"}
@@ -29,7 +30,10 @@ def parse(text: str) -> Address:
     """An address or a bare domain as typed by a user; raise InputError (``input.*``) with the reason."""
     if not text:
         raise InputError("input.empty")
-    if any(not character.isprintable() for character in text):
+    unprintable = {character for character in text if not character.isprintable()}
+    if unprintable and all(map(_is_space, unprintable)):
+        raise InputError("input.spaces", query=text)
+    if unprintable:
         raise InputError("input.control_character", query=printable(text))
     if text != text.strip():
         raise InputError("input.spaces", query=text)
@@ -129,7 +133,7 @@ def _with_domain(local_part: str | None, domain: str, query: str) -> Address:
         raise InputError("input.spaces", query=query)
     if domain.startswith("[") or _is_ip_address(domain):
         raise InputError("input.ip_address", query=query)
-    if local_part is None and domain.endswith(".") and domain != ".":
+    if local_part is None and domain.endswith(_DOTS) and len(domain) > 1:
         domain = domain[:-1]  # a bare domain may be written fully qualified
     if domain.isascii() and "xn--" not in domain.lower():
         name = _ascii_domain(domain.lower(), query)
@@ -177,6 +181,13 @@ def _idna_encode(domain: str, query: str) -> str:
     except (idna.IDNAError, UnicodeError):
         raise InputError("input.bad_domain", query=query) from None
     return _ascii_domain(encoded.lower(), query)
+
+
+def _is_space(character: str) -> bool:
+    """Whether it is one of the wide, narrow or no-break spaces: typed or pasted by mistake, and not a line break."""
+    from unicodedata import category  # only for what is refused anyway
+
+    return category(character) == "Zs"
 
 
 def _is_ip_address(domain: str) -> bool:
