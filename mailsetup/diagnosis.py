@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .i18n import N_, _
+from .i18n import N_, fill
 from .model import ProbeResult, Provider
 
 
@@ -345,18 +345,6 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pacc.digest_mismatch": (N_("The published configuration does not match its digest in DNS."), ()),
 }
 CODES = frozenset(_DIAGNOSES)
-
-
-class _Facts(dict[str, str]):
-    """Facts for a template; one that is unknown shows as an ellipsis instead of breaking the message."""
-
-    def __missing__(self, name: str) -> str:
-        return "…"
-
-
-def fill(template: str, facts: Mapping[str, str]) -> str:
-    """The translated ``template`` with ``facts`` filled in."""
-    return _(template).format_map(_Facts(facts))
 
 
 def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:

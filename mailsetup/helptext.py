@@ -65,6 +65,10 @@ class _Page:
     context_class: type[click.Context] = Context
     help: str | None
 
+    def get_help_option(self, _ctx: click.Context) -> click.Option | None:
+        """None: ``options.common`` declares it like every other option."""
+        return None
+
     def get_short_help_str(self, limit: int = 45) -> str:
         """The first sentence, whole: click would cut it at a number of characters."""
         sentence = re.match(_SENTENCE, self.help or "")

@@ -40,6 +40,18 @@ def _(message: str) -> str:
     return message if _translations is None else _translations.gettext(message)
 
 
+class _Facts(dict[str, str]):
+    """Facts for a template; one that is unknown shows as an ellipsis instead of breaking the message."""
+
+    def __missing__(self, name: str) -> str:
+        return "…"
+
+
+def fill(template: str, facts: Mapping[str, str]) -> str:
+    """The translated ``template`` with ``facts`` filled in."""
+    return _(template).format_map(_Facts(facts))
+
+
 def language() -> str:
     """The current language: ``en`` or ``zh``."""
     return _language

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import i18n, text
-from .diagnosis import about
 from .errors import MailsetupError
 from .model import Candidate, Endpoint, Lookup, Note, Notice, ProbeResult, Provider, SourceReport, TLSFacts
 
@@ -146,6 +145,8 @@ def _source(report: SourceReport) -> Object:
 
 
 def _result(result: ProbeResult, provider: Provider | None) -> Object:
+    from .diagnosis import about  # a lookup has no use for it
+
     diagnosis = about(result, provider, i18n.language())
     return {
         **_candidate(result.candidate, result.username),

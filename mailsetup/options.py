@@ -30,9 +30,24 @@ def protocols(*allowed: Protocol) -> Callable[[Command], Command]:
 
 def common(command: Command) -> Command:
     """Options that every command has. They act before click runs (``__main__`` and ``cli.run`` read them)."""
+    # Click's own help option would look its text up in gettext at every start, 1.3 ms for nothing.
+    shows_help = click.option(
+        *("-h", "--help"),
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_help,
+        help=_("Show this help and exit."),
+    )
     debug = click.option("--debug", is_flag=True, expose_value=False, help=_("Show tracebacks and what is sent."))
     lang = click.option("--lang", type=click.Choice(LANGUAGES), expose_value=False, help=_("Language of the texts."))
-    return debug(lang(command))
+    return debug(lang(shows_help(command)))
+
+
+def _show_help(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(context.get_help(), color=context.color)
+        context.exit()
 
 
 def network(command: Command) -> Command:

@@ -170,9 +170,9 @@ class _Attempt:
             addresses=tuple(self._addresses),
             tls=self._tls,
             greeting=self._mask(session.greeting),
-            capabilities=session.capabilities,
+            capabilities=tuple(map(self._mask, session.capabilities)),
             capabilities_before_tls=session.capabilities_before_tls,
-            mechanisms=session.mechanisms,
+            mechanisms=tuple(map(self._mask, session.mechanisms)),
             round_trips=self._round_trips,
             timing_ms=timing,
         )
@@ -249,7 +249,8 @@ class _Attempt:
         except ConnectFailed as error:
             raise self._broken(error) from None
         if not chunk:
-            raise DialogueFailed(interrupted(self._session.stage, "eof"))
+            farewell = {"reply": self._session.farewell} if self._session.farewell else {}
+            raise DialogueFailed(interrupted(self._session.stage, "eof"), **farewell)
         if self._expecting:
             self._round_trips += 1
             self._expecting = False

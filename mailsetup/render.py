@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, cast
 
 from . import i18n, text
 from .answers import with_others
-from .diagnosis import about
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -155,6 +154,8 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
 
 def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Provider | None) -> None:
     from rich.text import Text
+
+    from .diagnosis import about
 
     console = _console()
     console.print(Text(query, style="bold"))

@@ -1,6 +1,7 @@
 """Words for people: warnings, input errors, labels, and the plain-text form of every answer. Pure.
 
-``render`` draws the same content with colour and tables on a terminal; a pipe gets the lines made here.
+``render`` draws the same content with colour and tables on a terminal; a pipe gets the lines made here. The words for
+failures are in ``diagnosis``, which is imported only where something failed: an offline lookup has no use for them.
 """
 
 from __future__ import annotations
@@ -8,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from . import i18n
-from .diagnosis import CODES, about, diagnose, fill
 from .errors import MailsetupError
-from .i18n import N_, _
+from .i18n import N_, _, fill
 from .model import (
     Authentication,
     Candidate,
@@ -173,6 +173,8 @@ def notice(item: Notice) -> str:
     """The sentence for a warning."""
     if item.code in _NOTICES:
         return fill(_NOTICES[item.code], item.facts)
+    from .diagnosis import diagnose  # see the head of this file
+
     return diagnose(item.code, item.facts).message
 
 
@@ -180,6 +182,8 @@ def error(item: MailsetupError) -> str:
     """The sentence for an error, without a final stop."""
     if item.code in _ERRORS:
         return fill(_ERRORS[item.code], item.facts)
+    from .diagnosis import CODES, diagnose  # see the head of this file
+
     if item.code in CODES:
         return diagnose(item.code, item.facts).message
     return str(item)
@@ -416,6 +420,8 @@ def probe_place(result: ProbeResult) -> str:
 
 def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> list[str]:
     """Every verdict with its remedies as plain text."""
+    from .diagnosis import about  # see the head of this file
+
     lines = []
     for result in results:
         diagnosis = about(result, provider, i18n.language())

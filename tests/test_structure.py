@@ -1,4 +1,4 @@
-"""The structure that the project keeps: who may import whom, what a lookup may load, tables that match their folders."""
+"""The structure that the project keeps: who may import whom, what a lookup loads, tables that match their folders."""
 
 from __future__ import annotations
 
@@ -51,13 +51,14 @@ ARROWS: dict[str, set[str]] = {
     "helptext": {"i18n", "text"},
     "options": {"model", "i18n"},
     "render": FACTS | {"answers", "diagnosis", "i18n", "jsonform", "text"},
-    "cli": FACTS
-    | {"__init__", "api", "bulk", "compiler", "exporting", "helptext", "i18n", "index", "net", "options", "password"}
+    "commands": FACTS
+    | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "net", "options", "password"}
     | {"probing", "render", "text"},
+    "cli": {"__init__", "commands", "errors", "helptext", "i18n", "options", "text"},
 }
 # Which part may load which installed package.
 LIBRARIES = {
-    "click": {"cli", "helptext", "options", "exporting", "password"},
+    "click": {"cli", "commands", "helptext", "options", "exporting", "password"},
     "rich": {"render"},
     "dns": {"net"},
     "h11": {"fetch"},
@@ -169,7 +170,17 @@ def test_an_offline_lookup_loads_these_modules_of_ours_and_no_others() -> None:
             f"mailsetup.{name}"
             for name in (
                 *("__main__", "i18n", "cli", "api", "address", "errors", "model", "answers", "ranking", "index"),
-                *("sources", "sources.database", "helptext", "options", "render", "text", "diagnosis", "jsonform"),
+                *(
+                    "sources",
+                    "sources.database",
+                    "helptext",
+                    "options",
+                    "render",
+                    "text",
+                    "commands",
+                    "commands.lookup",
+                    "jsonform",
+                ),
             )
         ),
     }

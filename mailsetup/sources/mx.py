@@ -25,14 +25,15 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
 
 def interpret(records: list[MXRecord], target: Target) -> Found:
     """The provider that the most preferred exchanger with a known pattern points to."""
-    if any(not record.host for record in records):
-        # RFC 7505: the domain takes no mail at all.
+    exchangers = sorted(record for record in records if record.host)
+    if records and not exchangers:
+        # RFC 7505 §3: the domain takes no mail at all. Beside other records it says nothing: that is a mistake.
         return Found(code="dns.null_mx", detail="0 .", notices=(Notice("null-mx"),))
-    for record in sorted(records):
+    for record in exchangers:
         provider = target.database.by_mx(record.host)
         if provider is not None:
             detail = f"{record.host} -> {provider.id}"
             # Plain DNS is not authenticated, so the pointer limits how sure the settings can be.
             evidence = Evidence(NAME, target.address.domain, trusted=False, detail=detail)
             return Found(candidates(provider, evidence, Confidence.MEDIUM), detail, provider=provider)
-    return Found(detail=", ".join(record.host for record in sorted(records))[:200])
+    return Found(detail=", ".join(record.host for record in exchangers)[:200])

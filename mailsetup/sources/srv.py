@@ -71,7 +71,7 @@ def interpret(service: Service, name: str, records: list[SRVRecord], target: Tar
     candidates = []
     invalid = []
     # RFC 2782 picks at random by weight; a tool must give the same answer twice, so: highest weight, then name.
-    for record in sorted(records, key=lambda r: (r.priority, -r.weight, r.host))[:MAX_RECORDS]:
+    for record in sorted(records, key=lambda r: (r.priority, -r.weight, r.host, r.port))[:MAX_RECORDS]:
         try:
             host = parse_host(record.host)
         except InputError:

@@ -1,0 +1,107 @@
+"""``mailsetup probe``: prove settings with live connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from .. import helptext, options, render
+from ..i18n import _
+from ..model import Lookup, NetworkOptions, ProbeResult, Protocol
+from . import (
+    EXIT_FAILED,
+    EXIT_FAULT,
+    EXIT_NOTHING,
+    EXIT_OK,
+    exit_code,
+    is_single,
+    shared_resolver,
+    wanted_protocols,
+    work_on,
+)
+
+# Failures before anything could be asked at all: neither resolver nor route.
+_NOT_ASKED = frozenset(
+    {"dns.timeout", "dns.servfail", "dns.refused", "dns.unreachable", "dns.no_resolver", "tcp.unreachable"}
+)
+
+
+@click.command(
+    cls=helptext.Command,
+    help=_(
+        "Prove settings with live connections, and say what is wrong and what to do.\n\n"
+        "TARGET is a mail address or domain (its recommended settings are tried), an endpoint such as "
+        "imaps://imap.qq.com or smtp.qq.com:465, or - for one per line from standard input."
+    ),
+)
+@options.targets
+@options.protocols(*Protocol)
+@click.option("--all", "everything", is_flag=True, help=_("Try every candidate, not only the recommended ones."))
+@click.option("--login", is_flag=True, help=_("Log in over verified TLS and try the account; asks for the password."))
+@click.option("--user", metavar="NAME", help=_("User name for the login, where it is not the usual one."))
+@click.option("--password-stdin", is_flag=True, help=_("Read the password from standard input."))
+@click.option("--password-command", metavar="CMD", help=_("Run CMD; the first line it prints is the password."))
+@options.as_json
+@options.network
+@options.common
+@click.pass_obj
+def command(
+    debug: bool,
+    targets: tuple[str, ...],
+    protocols: tuple[str, ...],
+    everything: bool,
+    login: bool,
+    user: str | None,
+    password_stdin: bool,
+    password_command: str | None,
+    as_json: bool,
+    options: NetworkOptions,
+) -> int:
+    """Prove settings."""
+    from .. import probing
+    from ..password import obtain
+
+    login = login or password_stdin or password_command is not None
+    if login and not is_single(targets):
+        raise click.UsageError(_("a login is tried for one target at a time"))
+    # Before anything is sent: a password that cannot be had is a usage error, whatever the servers say.
+    password = obtain(targets[0], from_stdin=password_stdin, command=password_command) if login else None
+    resolver = shared_resolver(options)
+    trace = (lambda line: click.echo(line, err=True)) if debug else None
+
+    async def work(target: str) -> tuple[Lookup | None, tuple[ProbeResult, ...], float]:
+        started = time.monotonic()
+        plan = await probing.plan(
+            target,
+            wanted_protocols(protocols),
+            everything=everything,
+            username=user,
+            options=options,
+            resolver=resolver(),
+        )
+        results = await probing.probe_all(plan, options, resolver(), password=password, trace=trace)
+        return plan.lookup, results, (time.monotonic() - started) * 1000
+
+    def show(target: str, outcome: tuple[Lookup | None, tuple[ProbeResult, ...], float]) -> int:
+        answer, results, elapsed_ms = outcome
+        if answer is not None and not results and not as_json:
+            render.lookup(answer, as_json=False, everything=False, explain=False)
+        else:
+            provider = None if answer is None else answer.provider
+            render.probe(target, provider, results, elapsed_ms, as_json=as_json)
+        return _exit_code(answer, results)
+
+    return work_on(targets, work, show, options.jobs, as_json=as_json)
+
+
+def _exit_code(answer: Lookup | None, results: Sequence[ProbeResult]) -> int:
+    """0 if the recommended endpoint of every protocol works, 4 if one does not, 3 if nothing could be asked at all."""
+    if not results:
+        return EXIT_NOTHING if answer is None else exit_code(answer) or EXIT_NOTHING
+    if all(result.code in _NOT_ASKED for result in results):
+        return EXIT_FAILED
+    recommended = {c.endpoint.key for c in answer.recommended()} if answer is not None else set()
+    decisive = [r for r in results if not recommended or r.candidate.endpoint.key in recommended]
+    return EXIT_OK if all(result.ok for result in decisive) else EXIT_FAULT

@@ -1,0 +1,77 @@
+"""``mailsetup providers``: the provider database itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import helptext, options, render
+from ..errors import InputError
+from ..i18n import _
+from ..index import Index
+from . import EXIT_FAULT, EXIT_NOTHING, EXIT_OK
+
+
+@click.group(cls=helptext.Group, help=_("The provider database: list, show and check its entries."))
+@options.common
+def command() -> None:
+    """Run one of the commands below."""
+
+
+@command.command("list", help=_("List the providers whose id, name or domain contains SEARCH."))
+@click.argument("search", default="")
+@options.as_json
+@options.common
+def _list(search: str, as_json: bool) -> int:
+    """List providers."""
+    wanted = search.casefold()
+    found = [
+        p for p in Index.load() if any(wanted in word.casefold() for word in (p.id, p.name, p.name_zh, *p.domains))
+    ]
+    render.providers(found, as_json=as_json, full=False)
+    return EXIT_OK if found else EXIT_NOTHING
+
+
+@command.command("show", help=_("Show all that is known about the provider with this ID or mail domain."))
+@click.argument("key", metavar="ID|DOMAIN")
+@options.as_json
+@options.common
+def _show(key: str, as_json: bool) -> int:
+    """Show one provider."""
+    index = Index.load()
+    found = index.by_id(key.lower()) or index.by_domain(key.lower())
+    if found is None:
+        raise InputError("input.unknown_provider", query=key)
+    render.providers([found], as_json=as_json, full=True)
+    return EXIT_OK
+
+
+@command.command("check", help=_("Check a providers.yaml and name the line of every fault."))
+@click.argument("file", required=False)
+@options.common
+def _check(file: str | None) -> int:
+    """Check the source of the database."""
+    from .. import compiler
+
+    path = _provider_file() if file is None else Path(file)
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise InputError("input.unreadable", path=str(path), reason=error.strerror or "") from None
+    checked, faults = compiler.compile_providers(source, str(path))
+    for fault in faults:
+        click.echo(str(fault))
+    if faults:
+        return EXIT_FAULT
+    click.echo(_("{path}: {count} providers, no faults").format(path=path, count=len(checked)))
+    return EXIT_OK
+
+
+def _provider_file() -> Path:
+    """The hand-written file in a checkout: beside the package, or below the current folder."""
+    name = Path("data", "providers.yaml")
+    for path in (Path(__file__).parent.parent.parent / name, name):
+        if path.exists():
+            return path
+    raise InputError("input.no_provider_file")
