@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from fakes import SMTP, FakeNet, endpoint, provider, run, target
+from mailsetup.errors import LookupFailed
+from mailsetup.model import Confidence, ProviderStatus, SourceReport, Status
+from mailsetup.sources import MXRecord, mx
+
+HOSTER = provider("hoster", domains=("hoster.net",), mx=(".mx.hoster.net", "in.hoster.net"))
+OTHER = provider("other", domains=("other.net",), mx=("in.other.net",), endpoints=(endpoint(SMTP, "s.other.net", 465),))
+
+
+def discover(*records: MXRecord) -> SourceReport:
+    net = FakeNet(mx={"example.com": records})
+    (report,), _seconds = run(mx.discover(target("fred@example.com", HOSTER, OTHER), net))
+    assert net.asked == ["MX example.com"]
+    return report
+
+
+def test_no_records_are_nothing() -> None:
+    report = discover()
+    assert (report.status, report.code, report.detail) == (Status.NOTHING, None, "")
+
+
+def test_an_unknown_exchanger_is_nothing_and_no_host_is_made_up_from_it() -> None:
+    report = discover(MXRecord(20, "mx2.example.com"), MXRecord(10, "mx1.example.com"))
+    assert (report.status, report.candidates) == (Status.NOTHING, ())
+    assert report.detail == "mx1.example.com, mx2.example.com"
+
+
+def test_a_known_exchanger_leads_to_the_provider_without_being_trusted() -> None:
+    report = discover(MXRecord(10, "a.mx.hoster.net"))
+    assert report.status is Status.FOUND
+    assert report.provider == HOSTER
+    assert [c.endpoint for c in report.candidates] == [e.endpoint for e in HOSTER.endpoints]
+    for candidate in report.candidates:
+        assert candidate.confidence is Confidence.MEDIUM
+        assert not candidate.trusted
+        assert candidate.evidence[0].detail == "a.mx.hoster.net -> hoster"
+
+
+def test_patterns_match_at_label_boundaries_only() -> None:
+    assert discover(MXRecord(10, "evilmx.hoster.net")).provider is None
+    assert discover(MXRecord(10, "in.hoster.net.evil.org")).provider is None
+    assert discover(MXRecord(10, "mx.hoster.net")).provider is None
+
+
+def test_the_most_preferred_known_exchanger_decides() -> None:
+    assert discover(MXRecord(20, "in.hoster.net"), MXRecord(10, "in.other.net")).provider == OTHER
+    assert discover(MXRecord(10, "in.hoster.net"), MXRecord(20, "in.other.net")).provider == HOSTER
+    assert discover(MXRecord(5, "filter.example.org"), MXRecord(20, "in.other.net")).provider == OTHER
+    assert discover(MXRecord(10, "in.other.net"), MXRecord(10, "in.hoster.net")).provider == HOSTER  # by name
+
+
+def test_a_null_mx_says_that_the_domain_takes_no_mail() -> None:
+    report = discover(MXRecord(0, ""))
+    assert (report.status, report.code) == (Status.NOTHING, "dns.null_mx")
+    assert [notice.code for notice in report.notices] == ["null-mx"]
+
+
+def test_a_null_mx_beside_real_ones_is_a_mistake_and_not_believed() -> None:
+    report = discover(MXRecord(0, ""), MXRecord(10, "in.hoster.net"))
+    assert report.provider == HOSTER
+    assert report.notices == ()
+
+
+def test_a_provider_that_is_closed_is_named_without_settings() -> None:
+    closed = provider("closed", mx=("in.closed.net",), status=ProviderStatus.DISCONTINUED)
+    found = mx.interpret([MXRecord(10, "in.closed.net")], target("fred@example.org", closed))
+    assert found.provider == closed
+    assert found.candidates == ()
+
+
+def test_a_domain_that_does_not_exist_is_nothing_and_a_broken_zone_is_a_failure() -> None:
+    for code, status in (("dns.nxdomain", Status.NOTHING), ("dns.servfail", Status.FAILED)):
+        net = FakeNet(mx={"example.com": LookupFailed(code, name="example.com")})
+        (report,), _seconds = run(mx.discover(target(), net))
+        assert (report.status, report.code) == (status, code)
