@@ -29,6 +29,12 @@ class Commands(helptext.Group):
         return command
 
 
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"mailsetup {__version__}")
+        context.exit()
+
+
 @click.group(
     cls=Commands,
     context_settings={"max_content_width": 100},
@@ -36,7 +42,9 @@ class Commands(helptext.Group):
     epilog=_("Exit codes: 0 found, works; 1 nothing found; 2 wrong input; 3 could not ask; 4 a fault was found."),
 )
 @options.common
-@click.version_option(__version__, prog_name="mailsetup", message="%(prog)s %(version)s", help=_("Show the version."))
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=_("Show the version.")
+)
 def mailsetup() -> None:
     """Run one of the commands."""
 

@@ -111,7 +111,6 @@ CLICK_TEXTS = (
     N_("Options"),
     N_("Commands"),
     N_("Positional arguments"),
-    N_("Show this message and exit."),
     N_("Missing command."),
     N_("Missing argument"),
     N_("Missing option"),

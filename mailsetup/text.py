@@ -89,7 +89,7 @@ _ERRORS = {
     "input.bad_local_part": N_("{query} has characters before the @ that an address cannot have"),
     "input.bad_domain": N_("{query}: the domain is not valid"),
     "input.bare_word": N_("{query} is neither an address nor a domain: type for example user@qq.com or qq.com"),
-    "input.ip_address": N_("{query}: an IP address is not a mail domain; to test a server use mailsetup probe"),
+    "input.ip_address": N_("{query}: an IP address is not a mail domain; to test a server use `mailsetup probe`"),
     "input.nameserver": N_("--nameserver {query}: give an IP address, optionally with :port"),
     "input.ca_file": N_("--ca-file {path}: this is not a readable PEM file with certificates"),
     "input.scheme": N_("{query}: unknown scheme; use one of {schemes}"),
@@ -105,7 +105,7 @@ _ERRORS = {
     "input.password_command": N_("the password command failed: {reason}"),
     "input.empty_password": N_("the password is empty"),
     "input.unknown_provider": N_(
-        "there is no provider with the id or domain {query}; mailsetup providers list shows all"
+        "there is no provider with the id or domain {query}; `mailsetup providers list` shows all"
     ),
     "input.unreadable": N_("{path} cannot be read: {reason}"),
     "input.unwritable": N_("{path} cannot be written: {reason}"),
@@ -120,11 +120,11 @@ _ERRORS = {
     "export.incoming_starttls": N_("this format cannot express STARTTLS for incoming mail ({protocol})"),
     "export.oauth2": N_("this provider accepts only OAuth2, which this format cannot express"),
     "data.index_missing": N_(
-        "the compiled provider database is missing ({path}): run python data/compile.py, or reinstall mailsetup"
+        "the compiled provider database is missing ({path}): run `python data/compile.py`, or reinstall mailsetup"
     ),
     "data.index_version": N_(
         "the compiled provider database is damaged or of another version: run "
-        "python data/compile.py, or reinstall mailsetup"
+        "`python data/compile.py`, or reinstall mailsetup"
     ),
 }
 _SECURITY = {Security.TLS: "SSL/TLS", Security.STARTTLS: "STARTTLS", Security.PLAIN: N_("none (unencrypted)")}

@@ -60,20 +60,6 @@ class Server(Protocol):
     port: int
 
 
-async def probe_server(
-    server: Server,
-    scheme: str,
-    authority: Authority,
-    *,
-    timeout_s: float = 5.0,
-    username: str | None = None,
-    password: str | None = None,
-) -> ProbeResult:
-    """The verdict on ``server``, spoken to as ``scheme`` (imaps, smtp …) says; ``authority`` is trusted."""
-    options = NetworkOptions(timeout_s, ("127.0.0.1",), str(authority.ca_file), allow_private=True)
-    target = f"{scheme}://{server.host}:{server.port}"
-    (result,) = await probe_async(target, options=options, username=username, password=password)
-    return result
 
 
 def _stream() -> io.TextIOWrapper:

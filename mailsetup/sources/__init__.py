@@ -20,6 +20,7 @@ NOTHING_CODES = frozenset(
 )
 # Client errors that ask to come back later or elsewhere (RFC 9110 §15.5, RFC 8470, RFC 6585); any other 4xx is a "no".
 _TRY_LATER = frozenset({"408", "421", "425", "429"})
+_PLACES = frozenset({"url", "name", "host", "domain"})  # facts that say what was asked
 
 
 class MXRecord(NamedTuple):
@@ -124,5 +125,6 @@ def means_nothing(error: MailsetupError) -> bool:
 
 
 def _facts(error: MailsetupError, locator: str) -> str:
-    """The error's facts, without those that only repeat what was asked."""
-    return ", ".join(value for _name, value in sorted(error.facts.items()) if value not in locator)
+    """The error's facts, without the names and addresses that only repeat what was asked."""
+    facts = sorted(error.facts.items())
+    return ", ".join(value for name, value in facts if name not in _PLACES or value not in locator)

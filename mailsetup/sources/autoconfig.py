@@ -25,7 +25,7 @@ from ..model import (
     Evidence,
     SourceReport,
 )
-from . import Found, Net, Page, Target, ask
+from . import Found, Net, Page, Target, ask, means_nothing
 
 NAME = "autoconfig"
 _WANTS_AN_ADDRESS = frozenset({"400", "404", "422"})
@@ -78,7 +78,12 @@ async def _ask_with_random_addresses(
     source: str, location: str, address: Address, net: Net, refusal: FetchFailed
 ) -> Found:
     strangers = [address._replace(local_part="u" + secrets.token_hex(8)) for _ in range(2)]
-    pages = await asyncio.gather(*(net.get(_with_address(location, stranger)) for stranger in strangers))
+    try:
+        pages = await asyncio.gather(*(net.get(_with_address(location, stranger)) for stranger in strangers))
+    except FetchFailed as error:
+        if means_nothing(error):
+            raise refusal from None  # one "no" is enough, and the first names no stranger
+        raise
     first, second = (_read(page, address, stranger) for page, stranger in zip(pages, strangers, strict=True))
     if first.endpoints != second.endpoints:
         raise refusal  # the answer depends on the person: nothing can be concluded from a stranger's

@@ -65,6 +65,9 @@ def test_the_detail_does_not_repeat_what_was_asked() -> None:
     report, _seconds = run(ask("autoconfig", "https://d/x", question))
     assert report.detail == "503"
 
+    report, _seconds = run(ask("autoconfig", "https://mail503.com/x", question))
+    assert report.detail == "503, https://d/x"
+
     async def redirected() -> Found:
         raise FetchFailed("http.status", url="https://e/y", status="503")
 
