@@ -1,4 +1,4 @@
-"""The product as tests use it: its command line inside this process, and a probe of one server on loopback.
+"""The product as tests use it: its command line inside this process, and a probe of one server.
 
 A call in this process takes a tenth of the time of a new one. What needs a real process (arguments that others can
 see, terminals, signals) starts one.
@@ -15,9 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple, Protocol
 
 from lab import Authority
-from mailsetup import probe_async
 from mailsetup.__main__ import main
-from mailsetup.model import NetworkOptions, ProbeResult
 
 _LANGUAGE_VARIABLES = ("MAILSETUP_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
@@ -60,6 +58,25 @@ class Server(Protocol):
     port: int
 
 
+def probe(
+    server: Server,
+    scheme: str,
+    authority: Authority,
+    *arguments: str,
+    password: str | None = None,
+    timeout_s: float = 5,
+) -> Finished:
+    """Run ``mailsetup probe`` against ``server`` as ``scheme`` (imaps, smtp …) says; ``authority`` is trusted.
+
+    With ``password`` it logs in; ``--user`` is for the caller to give.
+    """
+    target = f"{scheme}://{server.host}:{server.port}"
+    network = ["--nameserver", "127.0.0.1", "--ca-file", str(authority.ca_file), "--allow-private"]
+    credentials = [] if password is None else ["--password-stdin"]
+    return run(
+        *["probe", target, "--timeout", str(timeout_s), *network, *credentials, *arguments],
+        stdin=(password or "").encode() + b"\n",
+    )
 
 
 def _stream() -> io.TextIOWrapper:

@@ -20,7 +20,7 @@ import pytest
 from lab import Authority
 from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, StartTLS, Step, Wait
 from mailsetup.model import Stage
-from product import Finished, Server, run
+from product import Finished, probe
 
 USER, PASSWORD = "fred@example.test", "correct horse"
 HOST = "127.0.0.1"
@@ -125,10 +125,14 @@ def play(
 ) -> Finished:
     """Run the command line against a server that plays ``script``; it must end in time and print only text."""
 
+    if login:
+        arguments += ("--user", USER)
+    password = PASSWORD if login else None
+
     async def converse() -> Finished:
         async with ScriptedServer(script, authority.server_context(HOST)) as server:
             return await asyncio.to_thread(
-                probe, server, scheme, authority, *arguments, login=login, timeout_s=timeout_s
+                probe, server, scheme, authority, *arguments, password=password, timeout_s=timeout_s
             )
 
     started = time.monotonic()
@@ -136,19 +140,6 @@ def play(
     assert time.monotonic() - started < timeout_s + 1.0
     assert all(line.isprintable() for line in (finished.stdout + finished.stderr).split("\n"))
     return finished
-
-
-def probe(
-    server: Server, scheme: str, authority: Authority, *arguments: str, login: bool = False, timeout_s: float = 5
-) -> Finished:
-    """Run the command line against ``server``."""
-    target = f"{scheme}://{server.host}:{server.port}"
-    network = ["--nameserver", HOST, "--ca-file", str(authority.ca_file), "--allow-private"]
-    credentials = ["--user", USER, "--password-stdin"] if login else []
-    return run(
-        *["probe", target, "--timeout", str(timeout_s), *network, *credentials, *arguments],
-        stdin=PASSWORD.encode() + b"\n",
-    )
 
 
 def texts_in(value: Any) -> Iterator[str]:
