@@ -93,7 +93,9 @@ def _combine(known: Candidate, other: Candidate) -> Candidate:
     if not endpoint.authentication:
         endpoint = endpoint._replace(authentication=further.authentication)
     surest = max(known.confidence, other.confidence, key=_CONFIDENCE_ORDER.index)
-    return Candidate(endpoint, known.evidence + other.evidence, surest)
+    # A file may name one server twice, for two ways to log in: that is still one witness.
+    evidence = dict.fromkeys(known.evidence + other.evidence)
+    return Candidate(endpoint, tuple(evidence), surest)
 
 
 def _weigh(candidate: Candidate, outcome: bool | None) -> Candidate:

@@ -1,0 +1,297 @@
+"""Who wins, and how sure the winner is. Most of it as properties over made-up ledgers."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, candidate, endpoint, report
+from mailsetup.model import Authentication, Candidate, Confidence, Endpoint, SourceReport, Status
+from mailsetup.ranking import MAX_RECOMMENDED_PER_PROTOCOL, Ranking, authority, leaves_domain, merge, rank
+
+DOMAIN = "example.com"
+# The first example loads the Public Suffix List, which takes longer than hypothesis expects of an example.
+some_ledgers = settings(max_examples=50, deadline=None)
+AUTHENTICATED = ("providers", "autoconfig", "well-known", "ispdb")
+UNAUTHENTICATED = ("mx", "srv", "http-autoconfig")
+CERTAINTY = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
+
+IMAPS = endpoint()
+FOREIGN = endpoint(host="imap.hoster.net")
+
+ENDPOINTS = st.builds(
+    Endpoint,
+    st.sampled_from([IMAP, POP3, SMTP]),
+    st.sampled_from(["imap.example.com", "mail.example.com", "imap.hoster.net", "example.com.evil.net"]),
+    st.sampled_from([143, 465, 993]),
+    st.sampled_from([TLS, STARTTLS, PLAIN]),
+    st.sampled_from(["address", "local-part", "unknown"]),
+    st.sampled_from([(), (Authentication.PASSWORD,), (Authentication.OAUTH2, Authentication.APP_PASSWORD)]),
+)
+
+
+@st.composite
+def ledgers(draw: st.DrawFn, sources: tuple[str, ...] = AUTHENTICATED + UNAUTHENTICATED) -> list[SourceReport]:
+    """Some sources, each with a few endpoints; no source twice, as in a real ledger."""
+    chosen = draw(st.lists(st.sampled_from(sources), unique=True, max_size=len(sources)))
+    return [
+        report(source, *draw(st.lists(ENDPOINTS, max_size=4)), confidence=draw(st.sampled_from(CERTAINTY)))
+        for source in chosen
+    ]
+
+
+VERDICTS = st.dictionaries(ENDPOINTS.map(lambda e: e.key), st.sampled_from([True, False, None]), max_size=6)
+
+
+def recommended(ranking: Ranking) -> tuple[Candidate, ...]:
+    return ranking.incoming + ranking.outgoing
+
+
+def everything(ranking: Ranking) -> tuple[Candidate, ...]:
+    return recommended(ranking) + ranking.others
+
+
+def hosts(candidates: tuple[Candidate, ...]) -> list[str]:
+    return [c.endpoint.host for c in candidates]
+
+
+@some_ledgers
+@given(ledgers().flatmap(lambda ledger: st.tuples(st.just(ledger), st.permutations(ledger))), VERDICTS)
+def test_the_order_of_arrival_never_changes_the_result(
+    orders: tuple[list[SourceReport], list[SourceReport]],
+    verdicts: dict[tuple[str, str, int, str], bool | None],
+) -> None:
+    first, second = (rank(reports, DOMAIN, verified=verdicts) for reports in orders)
+    assert first == second
+
+
+@some_ledgers
+@given(ledgers(), VERDICTS)
+def test_every_endpoint_that_was_named_appears_exactly_once(
+    ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
+) -> None:
+    named = {c.endpoint.key for line in ledger for c in line.candidates}
+    keys = [c.endpoint.key for c in everything(rank(ledger, DOMAIN, verified=verdicts))]
+    assert sorted(keys) == sorted(named)
+
+
+@some_ledgers
+@given(ledgers(), VERDICTS)
+def test_plaintext_is_never_recommended(
+    ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
+) -> None:
+    assert all(c.endpoint.security is not PLAIN for c in recommended(rank(ledger, DOMAIN, verified=verdicts)))
+
+
+@some_ledgers
+@given(ledgers())
+def test_incoming_and_outgoing_are_kept_apart_and_bounded(ledger: list[SourceReport]) -> None:
+    ranking = rank(ledger, DOMAIN)
+    assert all(c.endpoint.protocol is not SMTP for c in ranking.incoming)
+    assert all(c.endpoint.protocol is SMTP for c in ranking.outgoing)
+    for protocol in (IMAP, POP3, SMTP):
+        alike = [c for c in recommended(ranking) if c.endpoint.protocol is protocol]
+        assert len(alike) <= MAX_RECOMMENDED_PER_PROTOCOL
+        assert len({authority(c, DOMAIN) for c in alike}) <= 1
+
+
+@some_ledgers
+@given(ledgers(), st.sampled_from(AUTHENTICATED + UNAUTHENTICATED), ENDPOINTS)
+def test_an_agreeing_independent_source_never_makes_a_setting_less_sure(
+    ledger: list[SourceReport], source: str, wanted: Endpoint
+) -> None:
+    before = {c.endpoint.key: c for c in everything(rank([*ledger, report("autoconfig-2", wanted)], DOMAIN))}
+    agreeing = report(source, wanted)
+    after = {c.endpoint.key: c for c in everything(rank([*ledger, report("autoconfig-2", wanted), agreeing], DOMAIN))}
+    old, new = before[wanted.key], after[wanted.key]
+    assert CERTAINTY.index(new.confidence) >= CERTAINTY.index(old.confidence)
+    assert set(new.evidence) >= {*old.evidence, *agreeing.candidates[0].evidence}
+
+
+@some_ledgers
+@given(ledgers(UNAUTHENTICATED), ledgers(AUTHENTICATED))
+def test_what_nobody_vouches_for_never_outranks_what_somebody_does(
+    rumours: list[SourceReport], ledger: list[SourceReport]
+) -> None:
+    ranking = rank([*rumours, *ledger], DOMAIN)
+    for protocol in (IMAP, POP3, SMTP):
+        alike = [c.trusted for c in recommended(ranking) if c.endpoint.protocol is protocol]
+        vouched = any(
+            c.endpoint.protocol is protocol and c.endpoint.security is not PLAIN
+            for line in ledger
+            for c in line.candidates
+        )
+        assert not vouched or all(alike)
+
+
+@some_ledgers
+@given(ledgers(UNAUTHENTICATED))
+def test_rumours_alone_are_never_sure(ledger: list[SourceReport]) -> None:
+    assert all(c.confidence is not Confidence.HIGH for c in everything(rank(ledger, DOMAIN)))
+
+
+@some_ledgers
+@given(ledgers())
+def test_within_one_authority_tls_comes_before_starttls(ledger: list[SourceReport]) -> None:
+    for group in (rank(ledger, DOMAIN).incoming, rank(ledger, DOMAIN).outgoing):
+        for protocol in (IMAP, POP3, SMTP):
+            securities = [c.endpoint.security for c in group if c.endpoint.protocol is protocol]
+            assert securities == sorted(securities, key=[TLS, STARTTLS].index)
+
+
+@some_ledgers
+@given(ledgers())
+def test_imap_comes_before_pop3(ledger: list[SourceReport]) -> None:
+    protocols = [c.endpoint.protocol for c in rank(ledger, DOMAIN).incoming]
+    assert protocols == sorted(protocols, key=[IMAP, POP3].index)
+
+
+@some_ledgers
+@given(ledgers(), VERDICTS)
+def test_a_disproved_setting_is_recommended_only_if_there_is_no_other(
+    ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
+) -> None:
+    ranking = rank(ledger, DOMAIN, verified=verdicts)
+    usable = [c for c in everything(ranking) if c.endpoint.security is not PLAIN]
+    for chosen in recommended(ranking):
+        if chosen.verified is False:
+            rivals = [c for c in usable if c.endpoint.protocol is chosen.endpoint.protocol]
+            assert all(c.verified is False for c in rivals)
+            assert chosen.confidence is Confidence.LOW
+
+
+def test_the_authorities_in_their_order() -> None:
+    order = ["providers", "autoconfig", "ispdb", "mx", "srv", "http-autoconfig"]
+    classes = {source: authority(candidate(FOREIGN, source), DOMAIN) for source in order}
+    assert [classes[source] for source in order] == sorted(classes.values())
+    assert len(set(classes.values())) == len(order)
+    assert authority(candidate(FOREIGN, "well-known"), DOMAIN) == classes["autoconfig"]
+    assert authority(candidate(IMAPS, "srv"), DOMAIN) == classes["mx"]  # inside the domain
+    assert authority(candidate(FOREIGN, "something new"), DOMAIN) > classes["http-autoconfig"]
+
+
+def test_the_strongest_evidence_decides() -> None:
+    ranking = rank([report("srv", FOREIGN), report("ispdb", FOREIGN), report("mx", IMAPS)], DOMAIN)
+    assert hosts(ranking.incoming) == ["imap.hoster.net"]
+    assert hosts(ranking.others) == ["imap.example.com"]
+
+
+def test_a_disproved_setting_sinks_below_a_weaker_source() -> None:
+    reports = [report("autoconfig", IMAPS, confidence=Confidence.HIGH), report("srv", endpoint(host="b.example.com"))]
+    assert hosts(rank(reports, DOMAIN).incoming) == ["imap.example.com"]
+    ranking = rank(reports, DOMAIN, verified={IMAPS.key: False})
+    assert hosts(ranking.incoming) == ["b.example.com"]
+    (sunk,) = ranking.others
+    assert (sunk.confidence, sunk.verified) == (Confidence.LOW, False)
+
+
+def test_a_check_that_could_not_decide_changes_nothing() -> None:
+    reports = [report("autoconfig", IMAPS, confidence=Confidence.HIGH)]
+    assert rank(reports, DOMAIN, verified={IMAPS.key: None}) == rank(reports, DOMAIN)
+    (proved,) = rank(reports, DOMAIN, verified={IMAPS.key: True}).incoming
+    assert proved.verified is True
+
+
+def test_disproved_alternatives_of_the_best_are_not_recommended() -> None:
+    second = endpoint(port=1993)
+    ranking = rank([report("autoconfig", IMAPS, second)], DOMAIN, verified={IMAPS.key: True, second.key: False})
+    assert [c.endpoint.port for c in ranking.incoming] == [993]
+
+
+def test_the_source_s_own_order_is_kept() -> None:
+    ports = [9001, 993, 7001]
+    ranking = rank([report("autoconfig", *(endpoint(port=port) for port in ports))], DOMAIN)
+    assert [c.endpoint.port for c in ranking.incoming] == ports
+
+
+def test_recommendations_are_a_short_list() -> None:
+    many = [endpoint(port=port) for port in range(1000, 1010)]
+    ranking = rank([report("autoconfig", *many)], DOMAIN)
+    assert len(ranking.incoming) == MAX_RECOMMENDED_PER_PROTOCOL
+    assert len(ranking.others) == 10 - MAX_RECOMMENDED_PER_PROTOCOL
+
+
+def test_only_the_protocols_asked_for_are_ranked() -> None:
+    ledger = [report("autoconfig", IMAPS, endpoint(SMTP, "smtp.example.com", 465), endpoint(POP3, port=995))]
+    ranking = rank(ledger, DOMAIN, frozenset({POP3}))
+    assert [c.endpoint.protocol for c in everything(ranking)] == [POP3]
+
+
+def test_plaintext_is_kept_among_the_others() -> None:
+    ranking = rank([report("providers", endpoint(port=143, security=PLAIN))], DOMAIN)
+    assert recommended(ranking) == ()
+    assert [c.endpoint.security for c in ranking.others] == [PLAIN]
+
+
+def test_equal_settings_merge_and_fill_each_other_in() -> None:
+    vague = endpoint(username_form="unknown", authentication=())
+    exact = endpoint(username_form="local-part", authentication=(Authentication.OAUTH2,))
+    (merged,) = merge([report("srv", vague), report("ispdb", exact)])
+    assert merged.endpoint == exact
+    assert [e.source for e in merged.evidence] == ["ispdb", "srv"]
+    (merged,) = merge([report("autoconfig", vague), report("ispdb", exact)])
+    assert merged.endpoint == exact
+
+
+def test_the_stronger_source_is_believed_about_the_login() -> None:
+    theirs = endpoint(username_form="local-part", authentication=(Authentication.OAUTH2,))
+    (merged,) = merge([report("ispdb", theirs), report("autoconfig", IMAPS)])
+    assert merged.endpoint == IMAPS
+
+
+def test_a_source_that_names_a_setting_twice_is_one_witness() -> None:
+    (merged,) = merge([report("ispdb", IMAPS, IMAPS)])
+    assert len(merged.evidence) == 1
+    (ranked,) = rank([report("ispdb", IMAPS, IMAPS)], DOMAIN).incoming
+    assert ranked.confidence is Confidence.MEDIUM
+
+
+def test_independent_sources_make_a_setting_surer() -> None:
+    def confidence(*sources: str) -> Confidence:
+        reports = [report(source, IMAPS, confidence=Confidence.LOW) for source in sources]
+        return rank(reports, DOMAIN).incoming[0].confidence
+
+    assert confidence("ispdb") is Confidence.LOW
+    assert confidence("ispdb", "srv") is Confidence.MEDIUM
+    assert confidence("ispdb", "srv", "autoconfig") is Confidence.HIGH
+    # Two files on one web server are one voice, and so are two roads into one database.
+    assert confidence("autoconfig", "well-known", "http-autoconfig") is Confidence.LOW
+    assert confidence("providers", "mx") is Confidence.LOW
+    assert confidence("srv", "mx", "http-autoconfig") is Confidence.MEDIUM  # nobody vouches: never sure
+
+
+def test_a_pointer_leaves_the_domain_at_the_registrable_domain() -> None:
+    def leaves(host: str, domain: str, source: str = "srv") -> bool:
+        return leaves_domain(candidate(endpoint(host=host), source), domain)
+
+    assert not leaves("imap.example.com", "example.com")
+    assert not leaves("imap.example.com", "mail.example.com")  # same owner
+    assert leaves("imap.notexample.com", "example.com")
+    assert leaves("example.com.evil.net", "example.com")
+    assert leaves("imap.bar.co.uk", "foo.co.uk")
+    assert not leaves("imap.foo.co.uk", "foo.co.uk")
+    assert leaves("bar.github.io", "foo.github.io")
+    assert not leaves("imap.hoster.net", "example.com", "ispdb")
+    both = candidate(FOREIGN, "srv")
+    assert not leaves_domain(both._replace(evidence=both.evidence + candidate(FOREIGN, "mx").evidence), "example.com")
+
+
+def test_sources_that_name_different_servers_are_a_conflict() -> None:
+    assert rank([report("autoconfig", IMAPS), report("ispdb", FOREIGN)], DOMAIN).conflicts == (IMAP,)
+    assert rank([report("autoconfig", IMAPS), report("ispdb", IMAPS)], DOMAIN).conflicts == ()
+    # Another port of the same host is an alternative, not a contradiction.
+    assert rank([report("autoconfig", IMAPS), report("ispdb", endpoint(port=143))], DOMAIN).conflicts == ()
+    assert rank([report("autoconfig", IMAPS), report("srv", FOREIGN)], DOMAIN).conflicts == (IMAP,)
+    # Two files of one server cannot contradict each other.
+    assert rank([report("autoconfig", IMAPS), report("well-known", FOREIGN)], DOMAIN).conflicts == ()
+
+
+def test_silence_and_plaintext_contradict_nothing() -> None:
+    assert rank([report("autoconfig", IMAPS), report("srv")], DOMAIN).conflicts == ()
+    plain = endpoint(host="old.example.com", port=143, security=PLAIN)
+    assert rank([report("autoconfig", IMAPS), report("ispdb", plain)], DOMAIN).conflicts == ()
+
+
+def test_an_empty_ledger_gives_an_empty_ranking() -> None:
+    silent = SourceReport("srv", "x", Status.FAILED, code="dns.timeout")
+    assert rank([], DOMAIN) == rank([silent], DOMAIN) == Ranking((), (), (), ())
