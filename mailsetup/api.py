@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from . import address as addresses
+from . import database
 from .answers import conclude
 from .errors import ExportError
 from .index import Index
@@ -27,7 +28,6 @@ from .model import (
     Status,
 )
 from .ranking import rank
-from .sources import database
 
 if TYPE_CHECKING:
     from .exporters import Export

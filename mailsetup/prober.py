@@ -30,6 +30,7 @@ from .model import (
 )
 from .net import Network, Stream
 from .wire import (
+    MAX_REPLY_CHARACTERS,
     MAX_SESSION_BYTES,
     Action,
     Dialogue,
@@ -323,7 +324,7 @@ class _Attempt:
 
     def _log(self, who: str, data: bytes) -> None:
         if self._trace is not None:
-            line = self._mask(decode(data)[:500])
+            line = self._mask(decode(data))[:500]
             self._trace(f"{self._endpoint.host}:{self._endpoint.port} {who}: {line}")
 
     def _masked(self, facts: Mapping[str, str]) -> dict[str, str]:
@@ -332,8 +333,12 @@ class _Attempt:
     def _mask(self, text: str) -> str:
         """``text`` without the password: some servers repeat what they were sent."""
         if self._login is not None:
+            was_cut = len(text) >= MAX_REPLY_CHARACTERS
             for form in self._login.password_forms():
                 text = text.replace(form, "***")
+                if was_cut:  # the end may be the beginning of what was repeated
+                    beginnings = (form[:length] for length in range(len(form) - 1, 0, -1))
+                    text = text.removesuffix(next(filter(text.endswith, beginnings), ""))
         return text
 
     @contextmanager

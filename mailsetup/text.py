@@ -68,6 +68,10 @@ _NOTICES = {
     "export.display_name_ascii": N_(
         "The name was written in ASCII letters, because the format cannot hold it as it is."
     ),
+    "export.code_page": N_(
+        "The name “{name}” was written for Chinese Windows (code page {code_page}): elsewhere it will be unreadable. "
+        "There, give a name in ASCII letters with --name."
+    ),
     "export.other_incoming": N_(
         "Incoming mail was set to {protocol} on port {port}, because the format cannot express "
         "STARTTLS for incoming mail."
@@ -119,6 +123,10 @@ _ERRORS = {
     "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),
     "export.incoming_starttls": N_("this format cannot express STARTTLS for incoming mail ({protocol})"),
     "export.oauth2": N_("this provider accepts only OAuth2, which this format cannot express"),
+    "export.authentication": N_("this format cannot express the login that {host} asks for: {authentication}"),
+    "export.unsafe_value": N_("this format cannot hold the value “{value}” ({field})"),
+    "export.non_ascii": N_("this format can hold only ASCII characters in “{value}” ({field})"),
+    "export.username": N_("this format cannot hold the user name “{username}”: the client would change it"),
     "data.index_missing": N_(
         "the compiled provider database is missing ({path}): run `python data/compile.py`, or reinstall mailsetup"
     ),

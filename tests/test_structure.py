@@ -35,7 +35,8 @@ ARROWS: dict[str, set[str]] = {
     "jsonform": FACTS | {"i18n", "text", "diagnosis"},
     "wire": FACTS | {"wire"},
     "exporters": FACTS | {"i18n", "address", "clientconfig", "exporters", "text"},
-    "sources": FACTS | {"address", "index", "clientconfig", "sources"},
+    "database": FACTS | {"index"},
+    "sources": FACTS | {"address", "database", "index", "clientconfig", "sources"},
     "tls": FACTS | {"wire"},
     "net": FACTS | {"tls", "sources"},
     "fetch": FACTS | {"__init__", "address", "tls", "net", "sources"},
@@ -43,7 +44,7 @@ ARROWS: dict[str, set[str]] = {
     "discovery": FACTS | {"answers", "fetch", "index", "net", "prober", "ranking", "sources"},
     "probing": FACTS | {"address", "api", "net", "prober", "wire"},
     "api": FACTS
-    | {"address", "answers", "discovery", "exporters", "index", "net", "probing", "ranking", "sources", "wire"},
+    | {"address", "answers", "database", "discovery", "exporters", "index", "net", "probing", "ranking", "wire"},
     "bulk": set(),
     "files": {"errors"},
     "password": {"errors", "i18n", "wire"},
@@ -170,17 +171,7 @@ def test_an_offline_lookup_loads_these_modules_of_ours_and_no_others() -> None:
             f"mailsetup.{name}"
             for name in (
                 *("__main__", "i18n", "cli", "api", "address", "errors", "model", "answers", "ranking", "index"),
-                *(
-                    "sources",
-                    "sources.database",
-                    "helptext",
-                    "options",
-                    "render",
-                    "text",
-                    "commands",
-                    "commands.lookup",
-                    "jsonform",
-                ),
+                *("database", "helptext", "options", "render", "text", "commands", "commands.lookup", "jsonform"),
             )
         ),
     }
@@ -205,7 +196,7 @@ def test_every_exporter_has_the_attributes_of_the_interface(name: str) -> None:
 def test_the_table_of_sources_lists_the_files_of_its_folder() -> None:
     from mailsetup.discovery import SOURCES
 
-    files = {path.stem for path in (PACKAGE / "sources").glob("*.py")} - {"__init__", "database"}
+    files = {path.stem for path in (PACKAGE / "sources").glob("*.py")} - {"__init__"}
     assert {source.NAME.replace("-", "_") for source in SOURCES} == files
 
 

@@ -6,9 +6,9 @@ database holds; a host name is never derived from it.
 
 from __future__ import annotations
 
+from ..database import candidates
 from ..model import Confidence, Evidence, Notice, SourceReport
 from . import Found, MXRecord, Net, Target, ask
-from .database import candidates
 
 NAME = "mx"
 

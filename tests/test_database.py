@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fakes import evidence, index, provider
+from mailsetup import database
 from mailsetup.model import Confidence, Origin, ProviderStatus, RatedEndpoint, Status
-from mailsetup.sources import database
 
 
 def test_an_unknown_domain_is_nothing_and_not_a_failure() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..index import Index
-from ..model import Candidate, Confidence, Evidence, Provider, ProviderStatus, SourceReport, Status
+from .index import Index
+from .model import Candidate, Confidence, Evidence, Provider, ProviderStatus, SourceReport, Status
 
 NAME = "providers"
 
