@@ -33,9 +33,11 @@ def conclude(
     recommended = ranking.incoming + ranking.outgoing
     provider = _provider(reports, recommended)
     missing = any(report.code == "dns.nxdomain" and report.source == "mx" for report in reports)
+    # Both answer the question for good, whatever else could not be asked.
+    settled = missing or (provider is not None and provider.status is not ProviderStatus.ACTIVE)
     if recommended:
         status = Status.FOUND
-    elif not missing and any(report.status is Status.FAILED for report in reports):
+    elif not settled and any(report.status is Status.FAILED for report in reports):
         status = Status.FAILED
     else:
         status = Status.NOTHING
