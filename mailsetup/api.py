@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .wire import Secret
 
 ALL_PROTOCOLS = frozenset(Protocol)
-NETWORK_SOURCES = ("autoconfig", "well-known", "ispdb", "srv", "mx")
+NETWORK_SOURCES = ("autoconfig", "well-known", "ispdb", "mx", "srv")
 
 
 def lookup(

@@ -29,11 +29,11 @@ from .model import (
 from .net import Deadline, Network, Resolver
 from .prober import probe_endpoint
 from .ranking import rank
-from .sources import Source, Target, autoconfig, http_autoconfig, ispdb, mx, srv, well_known
+from .sources import Net, Source, Target, autoconfig, http_autoconfig, ispdb, mx, srv, well_known
 
 # In order of authority: a hit makes everything behind it unnecessary. (A module has the attributes of Source; mypy
 # cannot see that through a tuple.)
-SOURCES = cast("tuple[Source, ...]", (autoconfig, well_known, ispdb, srv, mx, http_autoconfig))
+SOURCES = cast("tuple[Source, ...]", (autoconfig, well_known, ispdb, mx, srv, http_autoconfig))
 DEFAULT_TIMEOUT_S = 8.0
 # The part of the deadline that is kept for connecting to the settings that were found.
 VERIFICATION_SHARE = 0.35
@@ -78,10 +78,11 @@ async def discover(
     return answer._replace(reports=(*answer.reports, *(_live_report(result) for result in live)))
 
 
-async def _ask_all(target: Target, web: Web, *, allow_http: bool, whole_ledger: bool) -> list[SourceReport]:
+async def _ask_all(target: Target, net: Net, *, allow_http: bool, whole_ledger: bool) -> list[SourceReport]:
     sources = [source for source in SOURCES if allow_http or source is not http_autoconfig]
-    started = time.monotonic()
-    tasks = [asyncio.create_task(source.discover(target, web)) for source in sources]
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    tasks = [asyncio.create_task(source.discover(target, net)) for source in sources]
     pending = set(tasks)
     try:
         while pending:
@@ -90,7 +91,7 @@ async def _ask_all(target: Target, web: Web, *, allow_http: bool, whole_ledger: 
                 task.result()  # expected trouble is in the reports: an exception here is a bug, and propagates
             if pending and not whole_ledger and _decided(tasks):
                 # Answers that are as good as here may still confirm or contradict.
-                grace_s = GRACE_S + GRACE_FACTOR * (time.monotonic() - started)
+                grace_s = GRACE_S + GRACE_FACTOR * (loop.time() - started)
                 _done, pending = await asyncio.wait(pending, timeout=grace_s)
                 break
     finally:
