@@ -195,11 +195,10 @@ def test_a_neighbour_of_a_known_mail_exchanger_is_a_stranger(host: str) -> None:
 
 # Claims of old tutorials and stale lists, by the domain they are made for.
 WRONG_CLAIMS = {
-    "126.com": ["pop.live.com", "pop3.126.com", "imaphz.qiye.163.com", "smtphz.qiye.163.com"],
+    "126.com": ["pop.live.com", "imaphz.qiye.163.com", "smtphz.qiye.163.com"],
     "163.com": ["pop3.163.com", "imaphz.qiye.163.com", "smtphz.qiye.163.com"],
     "yeah.net": ["imaphz.qiye.163.com", "smtphz.qiye.163.com"],
     "139.com": ["pop.china.com"],
-    "qq.com": ["pop3.qq.com"],
     "tom.com": ["pop.tom.com.cn", "top.com"],
     "163.net": ["pop.tom.com.cn", "top.com"],
     "icloud.com": ["imap.mail.icloud.com", "smtp.mail.icloud.com", "imap.mail.mac.com", "smtp.mail.mac.com"],
