@@ -7,8 +7,9 @@ stays flat however long the input is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -24,31 +25,50 @@ def targets(lines: Iterable[str]) -> Iterator[str]:
 
 async def ordered(
     items: Iterable[str], work: Callable[[str], Awaitable[Result]], jobs: int
-) -> AsyncIterator[tuple[str, Result]]:
-    """``(item, await work(item))`` for every item, in order."""
+) -> AsyncGenerator[tuple[str, Result], None]:
+    """``(item, await work(item))`` for every item, in order; what iterating ``items`` raises is raised in its place.
+
+    Closing the generator cancels the work that is going on.
+    """
     loop = asyncio.get_running_loop()
-    started: asyncio.Queue[tuple[str, asyncio.Task[Result]] | None] = asyncio.Queue()
-    free = asyncio.Semaphore(jobs)
+    started: asyncio.Queue[tuple[str, asyncio.Future[Result]] | Exception | None] = asyncio.Queue()
+    free = threading.Semaphore(jobs)
+    over = threading.Event()
 
-    async def start(item: str) -> None:
-        await free.acquire()
-        started.put_nowait((item, asyncio.create_task(_run(item))))
+    def start(item: str) -> None:
+        if not over.is_set():
+            started.put_nowait((item, asyncio.ensure_future(work(item))))
 
-    async def _run(item: str) -> Result:
-        return await work(item)
+    def tell(callback: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(callback, *arguments)
 
     def read() -> None:
-        # A thread of its own, because reading standard input blocks; a daemon, because nothing else could end it.
+        end: Exception | None = None
         try:
             for item in items:
-                asyncio.run_coroutine_threadsafe(start(item), loop).result()
-        finally:
-            loop.call_soon_threadsafe(started.put_nowait, None)
+                free.acquire()
+                if over.is_set():
+                    return
+                tell(start, item)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to whoever reads the results
+            end = error
+        tell(started.put_nowait, end)
 
-    threading.Thread(target=read, daemon=True).start()
-    while (entry := await started.get()) is not None:
-        item, task = entry
-        try:
-            yield item, await task
-        finally:
+    # A thread of its own, because reading standard input blocks; a daemon, because nothing else could end it.
+    threading.Thread(target=read, name="targets", daemon=True).start()
+    try:
+        while (entry := await started.get()) is not None:
+            if isinstance(entry, Exception):
+                raise entry
+            item, result = entry
+            yield item, await result
             free.release()
+    finally:
+        over.set()
+        free.release()  # the reader may be waiting for it
+        entries = [started.get_nowait() for _ in range(started.qsize())]
+        unfinished = [entry[1] for entry in entries if isinstance(entry, tuple)]
+        for future in unfinished:
+            future.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
