@@ -16,11 +16,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Help texts are translated when ``cli`` is imported, so the language is chosen before.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character gets its escape sequence, never a crash.
+    # A terminal that cannot show a character gets its escape sequence, and a target that is no text is one bad line
+    # among the others: never a crash.
+    for stream, errors in (
+        (sys.stdin, "surrogateescape"),
+        (sys.stdout, "backslashreplace"),
+        (sys.stderr, "backslashreplace"),
+    ):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors=errors)
     i18n.use(i18n.choose(arguments, os.environ))
     # Start-up makes thousands of objects that stay. Looking for garbage among them every 700 objects, as is Python's
     # default, takes a tenth of an offline lookup's time.

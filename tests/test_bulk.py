@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 
@@ -163,3 +167,17 @@ def test_a_bug_in_the_work_is_raised_where_the_results_are_used() -> None:
     with pytest.raises(ZeroDivisionError):
         asyncio.run(main())
     assert results == ["good"]
+
+
+def test_a_line_that_is_no_text_is_one_bad_line_among_the_others() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mailsetup", "lookup", "-", "--offline", "--json"],
+        input=b"qq.com\n\xff@qq.com\n163.com\n",
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["status"] for answer in answers] == ["found", "error", "found"]
+    assert answers[1]["code"] == "input.control_character"
+    assert (done.returncode, done.stderr) == (2, b"")
