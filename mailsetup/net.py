@@ -14,7 +14,7 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,7 +32,13 @@ CONNECTION_ATTEMPT_DELAY_S = 0.25
 # A SYN is repeated after 1, 3 and 7 seconds; what has not answered by then does not answer.
 CONNECT_LIMIT_S = 8.0
 QUERY_TIMEOUT_S = 2.0  # one UDP question to one name server, before it is repeated or the next one asked
+QUESTION_LIMIT_S = 10.0  # to all of them together; whoever waits for the answer has a deadline of his own
 _CHUNK_BYTES = 16 * 1024
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+# Local NAT64 (RFC 8215), site-local (RFC 3879) and IPv4-compatible (RFC 4291 §2.5.5.1) addresses: ``ipaddress`` takes
+# some of them for global ones, depending on its version.
+_NEVER_PUBLIC = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "fec0::/10", "::/96")))
 
 
 class Deadline:
@@ -87,7 +93,7 @@ class Resolver:
         task = self._running.get(key)
         if task is None:
             # The question outlives a caller that gives up, because others may be waiting for the same answer.
-            task = asyncio.create_task(self._ask(name, kind, deadline.remaining()))
+            task = asyncio.create_task(self._ask(name, kind))
             self._running[key] = task
             task.add_done_callback(lambda done: self._forget(key, done))
         async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
@@ -98,30 +104,23 @@ class Resolver:
         if not task.cancelled():
             task.exception()  # everyone may have stopped waiting: mark it as seen
 
-    async def _ask(self, name: str, kind: str, lifetime_s: float) -> dns.resolver.Answer:
+    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer:
         import dns.exception
-        import dns.message
         import dns.name
         import dns.resolver
 
         try:
-            return await self._resolver.resolve(name + ".", kind, lifetime=lifetime_s, raise_on_no_answer=False)
+            return await self._resolver.resolve(name + ".", kind, lifetime=QUESTION_LIMIT_S, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
             code = "dns.nxdomain"
         except dns.resolver.LifetimeTimeout:
             code = "dns.timeout"
         except dns.resolver.NoNameservers as error:
-            code = _refusal(str(error))
-        except dns.message.ChainTooLong:
-            code = "dns.cname_loop"
+            code = _reason(error.kwargs["errors"])
         except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
             code = "dns.bad_name"
-        except dns.message.Truncated:
-            code = "dns.truncated"
-        except (dns.exception.DNSException, EOFError):
+        except dns.exception.DNSException:
             code = "dns.malformed"
-        except OSError:
-            code = "dns.unreachable"
         raise LookupFailed(code, name=name)
 
 
@@ -282,8 +281,10 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, seen through IPv4-in-IPv6 forms."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)
+        if ip in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        if any(ip in network for network in _NEVER_PUBLIC):
+            return False
         embedded = ip.ipv4_mapped or ip.sixtofour
         if embedded is not None:
             return is_public(str(embedded))
@@ -365,8 +366,9 @@ def _connect_failed(error: OSError) -> ConnectFailed:
 def _nameserver(text: str) -> tuple[str, int]:
     host, port = text, "53"
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or port
+        host, bracket, rest = text[1:].partition("]")
+        if rest or not bracket:
+            port = rest[1:] if rest.startswith(":") else ""
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     try:
@@ -392,6 +394,18 @@ def _dns_name(name: object) -> str:
     return str(name).rstrip(".").lower()
 
 
-def _refusal(text: str) -> str:
-    """The code for "no name server gave an answer", from dnspython's account of what each said."""
-    return "dns.refused" if "REFUSED" in text and "SERVFAIL" not in text else "dns.servfail"
+def _reason(errors: Iterable[tuple[str, bool, int, Exception | str, object]]) -> str:
+    """The code for "no name server gave an answer", from dnspython's account of what went wrong with each."""
+    import dns.message
+
+    problems = [problem for _server, _tcp, _port, problem, _response in errors]
+    if any(isinstance(problem, dns.message.ChainTooLong) for problem in problems):
+        return "dns.cname_loop"
+    for rcode, code in (("SERVFAIL", "dns.servfail"), ("REFUSED", "dns.refused")):
+        if rcode in problems:
+            return code
+    if problems and all(isinstance(problem, OSError) for problem in problems):
+        return "dns.unreachable"
+    if any(isinstance(problem, dns.message.Truncated) for problem in problems) and isinstance(problems[-1], OSError):
+        return "dns.truncated"  # too long for UDP, and TCP (RFC 7766) is blocked
+    return "dns.malformed" if any(isinstance(problem, Exception) for problem in problems) else "dns.servfail"
