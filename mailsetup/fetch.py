@@ -172,7 +172,10 @@ def _place(url: str) -> _Place:
 
 
 def _redirect(origin: _Place, location: str) -> _Place:
-    place = _place(urljoin(origin.url, location))
+    try:
+        place = _place(urljoin(origin.url, location))
+    except ValueError:  # an address in brackets that is none
+        raise FetchFailed("http.bad_scheme", url=printable(location)) from None
     if origin.scheme == "https" and place.scheme != "https":
         raise FetchFailed("http.downgrade", url=place.url)
     if place.port != _DEFAULT_PORTS[place.scheme]:

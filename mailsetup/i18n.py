@@ -11,6 +11,7 @@ files that are read here. A comment that begins with "Translators:" above a text
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 
 TYPE_CHECKING = False
@@ -83,7 +84,7 @@ def use(name: str) -> None:
 
 
 def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The language for a command line: ``--lang``, then MAILSETUP_LANG, LC_ALL, LC_MESSAGES, LANG.
+    """The language for a command line: ``--lang``, then MAILSETUP_LANG, LC_ALL, LC_MESSAGES, LANG, then Windows' own.
 
     The first one that is set decides; anything that starts with "zh" is Chinese, the rest English. ``--lang`` is read
     here, before click sees it, so that it also holds for help pages and usage errors whatever its position.
@@ -98,7 +99,17 @@ def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     for variable in ("MAILSETUP_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environment.get(variable):
             return _match(value)
-    return "en"
+    return _language_of_windows()
+
+
+def _language_of_windows() -> str:
+    """The language that Windows itself speaks: programs started there rarely have one in the environment."""
+    if sys.platform != "win32":
+        return "en"
+    import ctypes
+
+    # The lower ten bits are the primary language; 4 is Chinese (LANG_CHINESE in winnt.h).
+    return "zh" if ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF == 4 else "en"
 
 
 def _match(value: str) -> str:

@@ -272,6 +272,8 @@ class TLSFacts(NamedTuple):
     not_before: str | None = None  # ISO 8601, UTC
     not_after: str | None = None
     days_left: int | None = None
+    issuer_url: str | None = None  # where the issuer's certificate is published (RFC 5280 §4.2.2.1); never fetched
+    chain_length: int | None = None  # certificates the server sent; None where Python cannot tell (before 3.13)
 
 
 class ProbeResult(NamedTuple):

@@ -86,7 +86,7 @@ async def probe_endpoint(
     except MailsetupError as error:
         code, facts = error.code, dict(error.facts)
         if code.startswith("tls.cert."):
-            await attempt.describe_certificate()
+            code = tls.reason_of_distrust(code, await attempt.describe_certificate())
     finally:
         attempt.close()
     return attempt.result(candidate, username, code, facts)
@@ -125,7 +125,7 @@ class _Attempt:
         context = tls.client_context(self._network.options.ca_file)
         await self._drive(DIALOGUES[self._endpoint.protocol](self._session, self._login), context, verified=True)
 
-    async def describe_certificate(self) -> None:
+    async def describe_certificate(self) -> TLSFacts | None:
         """Fetch the refused certificate over a second connection on which nothing but the handshake happens."""
         assert self._stream is not None
         explanation = _Attempt(
@@ -141,6 +141,7 @@ class _Attempt:
         finally:
             explanation.close()
         self._tls = explanation._tls
+        return self._tls
 
     def timed_out(self) -> MailsetupError:
         """The error for reaching the deadline now."""

@@ -63,7 +63,7 @@ _NOTICES = {
     "login-skipped": N_("Not logged in here, because another server of this account has already refused the login."),
     "export.imap_id": N_(
         "This provider's IMAP server demands the ID command, and it is not known whether {client} sends it. "
-        "If the mailbox stays closed, use POP3: add --protocol pop3."
+        "If the mailbox stays closed, use POP3 (--protocol pop3) or Thunderbird."
     ),
     "export.display_name_ascii": N_(
         "The name was written in ASCII letters, because the format cannot hold it as it is."
@@ -121,7 +121,9 @@ _ERRORS = {
     "export.no_incoming": N_("there is no server for incoming mail to export"),
     "export.no_outgoing": N_("there is no server for outgoing mail to export"),
     "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),
-    "export.incoming_starttls": N_("this format cannot express STARTTLS for incoming mail ({protocol})"),
+    "export.incoming_starttls": N_(
+        "this format cannot express STARTTLS for incoming mail ({protocol}); use --to {alternative} and set it by hand"
+    ),
     "export.oauth2": N_("this provider accepts only OAuth2, which this format cannot express"),
     "export.authentication": N_("this format cannot express the login that {host} asks for: {authentication}"),
     "export.unsafe_value": N_("this format cannot hold the value “{value}” ({field})"),
@@ -310,7 +312,8 @@ def suggestion(answer: Lookup) -> str | None:
         return _("Check the network, allow more time with --timeout 30, or see --explain.")
     if answer.status is Status.NOTHING and any(report.status is Status.SKIPPED for report in answer.reports):
         return _("Without --offline the domain itself is asked.")
-    if answer.status is Status.NOTHING and answer.provider is None:
+    mistyped = any(item.code == "no-such-domain" for item in answer.notices)
+    if answer.status is Status.NOTHING and answer.provider is None and not mistyped:
         return _("Ask the operator of {domain} for the settings; --explain shows what was asked.").format(
             domain=answer.address.domain
         )

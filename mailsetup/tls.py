@@ -89,7 +89,10 @@ def handshake_failure(error: ssl.SSLError, first_bytes: bytes) -> ConnectFailed:
 def facts_of(session: ssl.SSLObject, *, verified: bool, now: datetime | None = None) -> TLSFacts:
     """What a completed handshake tells. ``now`` is for tests; the default is the clock."""
     cipher = session.cipher()
-    facts = TLSFacts(session.version(), cipher[0] if cipher else None, verified)
+    chain = getattr(session, "get_unverified_chain", None)  # new in Python 3.13
+    facts = TLSFacts(
+        session.version(), cipher[0] if cipher else None, verified, chain_length=None if chain is None else len(chain())
+    )
     certificate = session.getpeercert(binary_form=True)
     return facts if certificate is None else with_certificate(facts, certificate, now or datetime.now(UTC))
 
@@ -112,7 +115,32 @@ def with_certificate(facts: TLSFacts, der: bytes, now: datetime) -> TLSFacts:
         not_before=certificate.not_valid_before_utc.isoformat(),
         not_after=not_after.isoformat(),
         days_left=(not_after - now).days,
+        issuer_url=_issuer_url(certificate),
     )
+
+
+def reason_of_distrust(code: str, facts: TLSFacts | None) -> str:
+    """``code``, or ``tls.cert.incomplete_chain`` where that explains better why the issuer is unknown.
+
+    OpenSSL gives the same error whether nobody trusts the issuer or the server forgot to send the issuer's certificate.
+    Public authorities publish that certificate under an address in the certificate, private ones hardly ever do.
+    """
+    alone = facts is not None and facts.issuer_url is not None and facts.chain_length in (None, 1)
+    return "tls.cert.incomplete_chain" if code == "tls.cert.untrusted_issuer" and alone else code
+
+
+def _issuer_url(certificate: object) -> str | None:
+    from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID
+
+    assert isinstance(certificate, x509.Certificate)
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return None
+    wanted = AuthorityInformationAccessOID.CA_ISSUERS
+    urls = [d.access_location.value for d in access if d.access_method == wanted]
+    return next((_clean([url])[0] for url in urls if isinstance(url, str) and url.startswith("http")), None)
 
 
 def _name(name: object) -> str:

@@ -12,7 +12,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 _DAY = timedelta(days=1)
 
@@ -51,8 +51,6 @@ class Authority:
         """Certificates that must be refused, by their fault; ``names`` gives the host name for each fault."""
         now = datetime.now(UTC)
         stranger = trustme.CA(organization_name="an authority nobody trusts")
-        incomplete = _key_pair(self._authority.create_child_ca().issue_cert(names["incomplete"]))
-        own_certificate = incomplete.certificates.partition(b"-----END CERTIFICATE-----\n")
         return {
             "expired": _key_pair(
                 self._authority.issue_cert(names["expired"], not_before=now - 90 * _DAY, not_after=now - 3 * _DAY)
@@ -64,7 +62,12 @@ class Authority:
             "wrongname": self.issue("another.example.test"),
             "untrusted": _key_pair(stranger.issue_cert(names["untrusted"])),
             # The server must send the intermediate certificates too (RFC 8446 §4.4.2).
-            "incomplete": KeyPair(own_certificate[0] + own_certificate[1], incomplete.private_key),
+            "incomplete": _build(
+                names["incomplete"],
+                ExtendedKeyUsageOID.SERVER_AUTH,
+                self._authority.create_child_ca(),
+                issuer_url="http://ca.example.test/intermediate.crt",
+            ),
             "purpose": _build(names["purpose"], ExtendedKeyUsageOID.CLIENT_AUTH, self._authority),
         }
 
@@ -73,8 +76,13 @@ def _key_pair(leaf: trustme.LeafCert) -> KeyPair:
     return KeyPair(b"".join(blob.bytes() for blob in leaf.cert_chain_pems), leaf.private_key_pem.bytes())
 
 
-def _build(name: str, purpose: x509.ObjectIdentifier, authority: trustme.CA | None) -> KeyPair:
-    """A certificate of a kind trustme does not make: for another purpose, or without an authority (self-signed)."""
+def _build(
+    name: str, purpose: x509.ObjectIdentifier, authority: trustme.CA | None, issuer_url: str | None = None
+) -> KeyPair:
+    """A certificate of a kind trustme does not make.
+
+    For another purpose, without an authority (self-signed), or with the address of the issuer's certificate.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer, signer = subject, key
@@ -84,7 +92,7 @@ def _build(name: str, purpose: x509.ObjectIdentifier, authority: trustme.CA | No
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         signer = loaded
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
@@ -95,8 +103,13 @@ def _build(name: str, purpose: x509.ObjectIdentifier, authority: trustme.CA | No
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256())
     )
+    if issuer_url is not None:
+        location = x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer_url)
+        )
+        builder = builder.add_extension(x509.AuthorityInformationAccess([location]), critical=False)
+    certificate = builder.sign(signer, hashes.SHA256())
     return KeyPair(
         certificate.public_bytes(serialization.Encoding.PEM),
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
