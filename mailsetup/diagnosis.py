@@ -353,6 +353,8 @@ def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
         facts = {**facts, **{name: facts[name].upper() for name in ("expected", "seen") if name in facts}}
     if "host" not in facts and "name" in facts:
         facts = {**facts, "host": facts["name"]}
+    # Some servers refuse without a word, and some refuse a mechanism without saying which others they have.
+    facts = {"mechanisms": facts.get("reply", "–"), "reply": "–", **facts}
     message, remedies = _DIAGNOSES.get(code, (code.replace("{", "{{").replace("}", "}}"), ()))
     return Diagnosis(fill(message, facts), tuple(fill(remedy, facts) for remedy in remedies))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from . import i18n, text
 from .answers import with_others
+from .i18n import _
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,16 +119,27 @@ def _console() -> Console:
     return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: int | None = None) -> Table:
     from rich.table import Table
 
-    # Hosts and user names are there to be copied: they wrap only where nothing else helps.
+    # What is there to be copied, the column ``whole``, is never broken into lines.
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for position, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=position == whole)
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _hanging(console: Console, mark: str, words: str, style: str = "") -> None:
+    """A paragraph behind ``mark``, its further lines indented; Chinese may break between any two characters."""
+    from rich.text import Text
+
+    from .helptext import wrap
+
+    indent = " " * len(mark)
+    for position, line in enumerate(wrap(words, max(console.width - len(mark), 20))):
+        console.print(Text(indent if position else mark) + Text(line, style=style), soft_wrap=True)
 
 
 def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
@@ -137,16 +149,19 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
     console.print(Text(text.headline(answer), style="bold"))
     if answer.incoming or answer.outgoing:
         console.print()
-        console.print(_table(text.lookup_columns(), text.lookup_rows(answer)))
+        console.print(_table(text.lookup_columns(), text.lookup_rows(answer), whole=1))
         console.print()
-    for line in text.actions(answer):
-        console.print(Text("! ", style="bold yellow") + Text(line, style="default"))
-    for line in text.reasons(answer):
-        console.print(Text(line, style="dim"))
-    for line in text.links(answer):
-        console.print(Text(line, style="dim"))
+    if steps := text.preparations(answer):
+        console.print(Text(_("Before it works:"), style="bold"))
+        for step in steps:
+            _hanging(console, "  - ", step)
+        console.print()
+    for line in text.warnings(answer):
+        _hanging(console, "! ", line, style="yellow")
+    for line in (*text.reasons(answer), *text.links(answer)):
+        _hanging(console, "", line, style="dim")
     if (next_step := text.suggestion(answer)) is not None:
-        console.print(Text(next_step))
+        _hanging(console, "", next_step)
     if explain:
         console.print()
         console.print(_table(text.ledger_columns(), text.ledger_rows(answer)))
@@ -164,14 +179,14 @@ def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Pro
         mark = Text(text.verdict(result) + " ", style="bold green" if result.ok else "bold red")
         console.print(mark + Text(text.probe_place(result), style="bold not green not red"))
         if diagnosis is None:
-            console.print(Text("  " + text.probe_success(result)))
+            _hanging(console, "  ", text.probe_success(result))
         else:
-            console.print(Text("  " + diagnosis.message))
-            console.print(Text(f"  {result.code} ({text.stage(result.stage)})", style="dim"))
+            _hanging(console, "  ", diagnosis.message)
+            _hanging(console, "  ", f"{result.code} ({text.stage(result.stage)})", style="dim")
             for remedy in diagnosis.remedy:
-                console.print(Text("  -> " + remedy, style="cyan"))
+                _hanging(console, "  -> ", remedy, style="cyan")
         for notice in result.notices:
-            console.print(Text("  ! " + text.notice(notice), style="yellow"))
+            _hanging(console, "  ! ", text.notice(notice), style="yellow")
 
 
 def _print(lines: Sequence[str]) -> None:

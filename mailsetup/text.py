@@ -137,6 +137,8 @@ _ERRORS = {
         "`python data/compile.py`, or reinstall mailsetup"
     ),
 }
+# Warnings that name something to do before the first login.
+_PREPARATIONS = frozenset({"service-must-be-enabled", "auth-code", "app-password", "oauth2-only", "imap-id"})
 _SECURITY = {Security.TLS: "SSL/TLS", Security.STARTTLS: "STARTTLS", Security.PLAIN: N_("none (unencrypted)")}
 _AUTHENTICATION = {
     Authentication.PASSWORD: N_("password"),
@@ -200,9 +202,10 @@ def error(item: MailsetupError) -> str:
 
 
 def complaint(message: str) -> str:
-    """An error as the one line that goes to standard error."""
+    """An error as the one line that goes to standard error, without characters that could act on a terminal."""
+    line = "".join(character for character in " ".join(message.split()) if character.isprintable())
     # Translators: keep "mailsetup: error: " as it is, because scripts look for it.
-    return _("mailsetup: error: {message}").format(message=" ".join(message.split()))
+    return _("mailsetup: error: {message}").format(message=line)
 
 
 def notes(provider: Provider) -> tuple[Note, ...]:
@@ -282,19 +285,18 @@ def headline(answer: Lookup) -> str:
             return words.format(name=name, provider=provider)
 
 
-def actions(answer: Lookup) -> list[str]:
-    """What the user must do or know first: the provider's own words where it has some for a warning."""
-    provider_notes = {note.code: note for note in answer.provider.notes} if answer.provider else {}
-    lines = []
-    for item in answer.notices:
-        note = provider_notes.pop(item.code, None)
-        lines.append(notice(item) if note is None else note.text(i18n.language()))
-    if answer.provider is not None:
-        lines += [
-            note.text(i18n.language())
-            for note in notes(answer.provider)
-            if note.code in {*provider_notes, "wrong-host"}
-        ]
+def preparations(answer: Lookup) -> list[str]:
+    """What the user must do before the settings work, in order; the provider's own words where it has some."""
+    return [_in_own_words(item, answer.provider) for item in answer.notices if item.code in _PREPARATIONS]
+
+
+def warnings(answer: Lookup) -> list[str]:
+    """What else the user must know: warnings, the provider's other notes, sources that could not be asked."""
+    provider = answer.provider
+    lines = [_in_own_words(item, provider) for item in answer.notices if item.code not in _PREPARATIONS]
+    if provider is not None:
+        said = {item.code for item in answer.notices}
+        lines += [note.text(i18n.language()) for note in notes(provider) if note.code not in said]
     if answer.status is Status.FAILED:
         lines += [
             _("could not ask {source}: {locator} ({reason})").format(
@@ -304,6 +306,13 @@ def actions(answer: Lookup) -> list[str]:
             if report.status is Status.FAILED
         ]
     return lines
+
+
+def _in_own_words(item: Notice, provider: Provider | None) -> str:
+    for note in () if provider is None else provider.notes:
+        if note.code == item.code:
+            return note.text(i18n.language())
+    return notice(item)
 
 
 def suggestion(answer: Lookup) -> str | None:
@@ -389,7 +398,9 @@ def lookup_lines(answer: Lookup, *, explain: bool) -> list[str]:
     if answer.incoming or answer.outgoing:
         lines += ["", *_table(lookup_columns(), lookup_rows(answer)), ""]
         lines += [_("Source: {reason}").format(reason=line) for line in reasons(answer)]
-    lines += [f"! {line}" for line in actions(answer)]
+    if steps := preparations(answer):
+        lines += ["", _("Before it works:"), *(f"  - {step}" for step in steps), ""]
+    lines += [f"! {line}" for line in warnings(answer)]
     lines += links(answer)
     if (next_step := suggestion(answer)) is not None:
         lines.append(next_step)

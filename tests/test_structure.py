@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
     "exporting": {"errors", "exporters", "files", "i18n"},
     "helptext": {"i18n", "text"},
     "options": {"model", "i18n"},
-    "render": FACTS | {"answers", "diagnosis", "i18n", "jsonform", "text"},
+    "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "net", "options", "password"}
     | {"probing", "render", "text"},

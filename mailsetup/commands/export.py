@@ -65,6 +65,6 @@ def command(
     account = api.account_of(answer, display_name)
     made = exporter.render(account)
     exporting.deliver(made, exporter, output, force=force)
-    for line in (*text.actions(answer), *map(text.notice, made.notices)):
+    for line in (*text.preparations(answer), *text.warnings(answer), *map(text.notice, made.notices)):
         click.echo(f"! {line}", err=True)
     return EXIT_OK
