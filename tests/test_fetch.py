@@ -1,0 +1,192 @@
+"""Fetching published files: what may answer, where a redirect may lead, and how much may come."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Sequence
+
+import pytest
+
+from lab import Authority
+from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, StartTLS, Step, Wait
+from mailsetup.errors import NetworkError
+from mailsetup.fetch import MAX_BODY_BYTES, MAX_HEADER_BYTES, Web
+from mailsetup.model import NetworkOptions
+from mailsetup.net import Deadline, Network, Resolver
+from mailsetup.sources import Page
+from names import NameServer
+
+HOST = "config.site.test"
+PATH = "/mail/config-v1.1.xml"
+END_OF_REQUEST = Expect(b"")
+# The request line and the header fields, as they are to be; the host field is different with each port.
+REQUEST: list[Step] = [Expect(), Expect(), Expect(), Expect(), Expect(), Expect(), END_OF_REQUEST]
+
+
+def fetch(
+    script: Sequence[Step],
+    authority: Authority,
+    url: str = "https://{host}:{port}" + PATH,
+    *,
+    names: Sequence[str] = (HOST,),
+    seconds: float = 5.0,
+    allow_http: bool = False,
+    allow_private: bool = True,
+) -> tuple[Page, list[bytes]]:
+    """The page at ``url`` on a server that plays ``script``, and the lines of the request."""
+
+    async def run() -> tuple[Page, list[bytes]]:
+        records = {(HOST, "A"): ["127.0.0.1"]}
+        options = NetworkOptions(allow_private=allow_private, allow_http=allow_http, ca_file=str(authority.ca_file))
+        with NameServer(records) as dns:
+            async with ScriptedServer(script, authority.server_context(*names)) as server:
+                web = Web(Network(options, Resolver((dns.option,)), Deadline(seconds)))
+                return await web.get(url.format(host=HOST, port=server.port)), server.lines
+
+    return asyncio.run(run())
+
+
+def failure(
+    script: Sequence[Step],
+    authority: Authority,
+    url: str = "https://{host}:{port}" + PATH,
+    *,
+    names: Sequence[str] = (HOST,),
+    seconds: float = 5.0,
+    allow_private: bool = True,
+) -> str:
+    """The code with which the same ends."""
+    with pytest.raises(NetworkError) as caught:
+        fetch(script, authority, url, names=names, seconds=seconds, allow_private=allow_private)
+    return caught.value.code
+
+
+def respond(head: str, body: bytes = b"") -> list[Step]:
+    """Take a request over TLS and answer it."""
+    return [StartTLS(), *REQUEST, Say(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)]
+
+
+def test_a_file_is_fetched_with_nothing_in_the_request_but_the_url(authority: Authority) -> None:
+    page, lines = fetch(respond("HTTP/1.1 200 OK\nContent-Length: 5", b"<xml>"), authority)
+    assert page.body == b"<xml>"
+    assert page.chain == (page.url,)
+    assert lines[0] == b"GET /mail/config-v1.1.xml HTTP/1.1"
+    names = {line.partition(b":")[0].lower() for line in lines[1:-1]}
+    assert names == {b"host", b"user-agent", b"accept", b"accept-encoding", b"connection"}
+    assert b"Accept-Encoding: identity" in lines
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        respond("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"2\r\n<x\r\n3\r\nml>\r\n0\r\n\r\n"),
+        respond("HTTP/1.0 200 OK", b"<xml>"),
+        [*respond("HTTP/1.1 100 Continue"), Say(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<xml>")],
+        [
+            *respond("HTTP/1.1 200 OK\nContent-Length: 5"),
+            *(step for byte in b"<xml>" for step in (Say(bytes([byte])), Wait(0.01))),
+        ],
+    ],
+    ids=["chunked", "until the end", "after an interim response", "byte by byte"],
+)
+def test_a_body_may_come_in_every_form_of_http(script: list[Step], authority: Authority) -> None:
+    assert fetch(script, authority)[0].body == b"<xml>"
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        (respond("HTTP/1.1 404 Not Found\nContent-Length: 0"), "http.status"),
+        (respond("HTTP/1.1 204 No Content"), "http.status"),
+        (respond("HTTP/1.1 302 Found\nContent-Length: 0"), "http.status"),
+        (respond("HTTP/1.1 200 OK\nContent-Length: 300000", b" " * 300_000), "http.too_large"),
+        (respond("HTTP/1.0 200 OK", b" " * 300_000), "http.too_large"),
+        (respond("HTTP/1.1 200 OK\nX: " + "x" * 300_000), "http.header_too_large"),
+        (respond("HTTP/1.1 200 OK\n" + "\n".join(f"X{n}: y" for n in range(5000))), "http.header_too_large"),
+        (respond("HTTP/1.1 200 OK\nContent-Length: 10", b"<xml>"), "http.incomplete"),
+        (respond("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"5\r\n<xml>\r\n"), "http.incomplete"),
+        (respond("HTTP/1.1 200 OK\nContent-Encoding: gzip", gzip.compress(b" " * 10_000_000)), "http.incomplete"),
+        (respond("HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 6", b"<xml>"), "http.incomplete"),
+        ([StartTLS(), *REQUEST, Say(b"* OK IMAP ready\r\n")], "http.incomplete"),
+        ([StartTLS(), *REQUEST, Close()], "http.incomplete"),
+        ([StartTLS(), *REQUEST, Reset()], "http.incomplete"),
+        ([Say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Wait()], "tls.http_on_tls_port"),
+        ([Wait()], "http.timeout"),
+        ([StartTLS(), Wait()], "http.timeout"),
+        ([StartTLS(), *REQUEST, *[step for _ in range(50) for step in (Say(b"HTTP"), Wait(0.1))]], "http.timeout"),
+    ],
+    ids=[
+        *("404", "204", "302 without location", "long body", "endless body", "long header", "many headers"),
+        *("short body", "short chunks", "compressed", "two lengths", "not HTTP", "EOF", "reset", "no TLS"),
+        *("silence", "silence after TLS", "tarpit"),
+    ],
+)  # fmt: skip
+def test_each_way_a_server_fails_has_its_code(script: list[Step], code: str, authority: Authority) -> None:
+    assert failure(script, authority, seconds=1.0) == code
+
+
+def test_the_limits_are_what_the_documentation_says() -> None:
+    assert (MAX_BODY_BYTES, MAX_HEADER_BYTES) == (256 * 1024, 16 * 1024)
+
+
+def test_a_body_of_exactly_the_limit_is_taken(authority: Authority) -> None:
+    body = b"x" * MAX_BODY_BYTES
+    page, _lines = fetch(respond(f"HTTP/1.1 200 OK\nContent-Length: {len(body)}", body), authority)
+    assert page.body == body
+
+
+def test_a_certificate_for_another_name_ends_the_fetch(authority: Authority) -> None:
+    assert failure(respond("HTTP/1.1 200 OK"), authority, names=("other.test",)) == "http.certificate"
+
+
+def test_a_private_address_is_not_asked(authority: Authority) -> None:
+    assert failure([StartTLS()], authority, allow_private=False) == "http.private_address"
+
+
+@pytest.mark.parametrize(
+    ("location", "code"),
+    [
+        (f"http://{HOST}/x", "http.downgrade"),
+        (f"https://{HOST}:8443/x", "http.bad_scheme"),
+        ("https://127.0.0.1/x", "http.bad_scheme"),
+        ("https://[::1]/x", "http.bad_scheme"),
+        ("https://0x7f.1/x", "http.bad_scheme"),
+        ("https://localhost/x", "http.bad_scheme"),
+        ("https://user:secret@config.site.test/x", "http.bad_scheme"),
+        ("ftp://config.site.test/x", "http.bad_scheme"),
+        ("file:///etc/passwd", "http.bad_scheme"),
+        ("javascript:alert(1)", "http.bad_scheme"),
+        ("https://config.site.test:99999/", "http.bad_scheme"),
+        ("https://[bad/", "http.bad_scheme"),
+        ("https://config.site.test/\x1b]0;x", "http.bad_scheme"),
+    ],
+)
+def test_a_redirect_leads_to_nothing_but_an_https_site(location: str, code: str, authority: Authority) -> None:
+    script = respond(f"HTTP/1.1 301 Moved\nLocation: {location}\nContent-Length: 0")
+    assert failure(script, authority) == code
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://{host}/",
+        "https://user@{host}/",
+        "https://127.0.0.1/",
+        "https:///",
+        "{host}",
+        "https://{host}:0x50/",
+        "https://{host}/ü",
+        "https://{host}/a b",
+        "http://{host}:{port}/",
+    ],
+)
+def test_an_address_that_is_not_usable_is_not_asked(url: str, authority: Authority) -> None:
+    assert failure([], authority, url) == "http.bad_scheme"
+
+
+def test_plain_http_is_asked_only_when_the_user_allows_it(authority: Authority) -> None:
+    script: list[Step] = [*REQUEST, Say(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")]
+    page, lines = fetch(script, authority, "http://{host}:{port}/", allow_http=True)
+    assert (page.body, lines[0]) == (b"x", b"GET / HTTP/1.1")
+    assert failure(script, authority, "http://{host}:{port}/") == "http.bad_scheme"
