@@ -20,6 +20,7 @@ from .model import (
     AccountServer,
     Address,
     Candidate,
+    Confidence,
     Lookup,
     NetworkOptions,
     Protocol,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .exporters import Export
     from .model import ProbeResult
     from .net import Resolver
+    from .probing import Plan
     from .wire import Secret
 
 ALL_PROTOCOLS = frozenset(Protocol)
@@ -192,15 +194,36 @@ async def probe_async(
 
     options = options or NetworkOptions()
     resolver = resolver or Resolver(options.nameservers)
-    return await probing.probe_all(
-        await probing.plan(
-            target, frozenset(protocols), everything=everything, username=username, options=options, resolver=resolver
-        ),
-        options,
-        resolver,
-        password=password,
-        trace=trace,
+    work = await plan_async(
+        target, protocols=protocols, everything=everything, username=username, options=options, resolver=resolver
     )
+    return await probing.probe_all(work, options, resolver, password=password, trace=trace)
+
+
+async def plan_async(
+    target: str | Candidate | Lookup,
+    *,
+    protocols: Iterable[Protocol] = ALL_PROTOCOLS,
+    everything: bool = False,
+    username: str | None = None,
+    options: NetworkOptions | None = None,
+    resolver: Resolver | None = None,
+) -> Plan:
+    """What ``probe`` would try for ``target``; an address or domain is looked up first. Raises InputError."""
+    from . import probing
+
+    wanted = frozenset(protocols)
+    if isinstance(target, str):
+        endpoint = probing.parse_endpoint(target)
+        if endpoint is None:
+            # The probe itself is the live check.
+            unverified = (options or NetworkOptions())._replace(verify=False)
+            target = await lookup_async(target, protocols=wanted, options=unverified, resolver=resolver)
+        else:
+            target = Candidate(endpoint, (), Confidence.MEDIUM)
+    if isinstance(target, Candidate):
+        return probing.plan_endpoint(target, username)
+    return probing.plan_lookup(target, wanted, username, everything=everything)
 
 
 def export(target: str | Lookup | Account, to: str, *, display_name: str = "", offline: bool = False) -> Export:

@@ -16,7 +16,6 @@ from .model import (
     USERNAME_UNKNOWN,
     Address,
     Candidate,
-    Confidence,
     Endpoint,
     Lookup,
     NetworkOptions,
@@ -56,33 +55,19 @@ class Plan(NamedTuple):
     imap_id: bool = False
 
 
-async def plan(
-    target: str | Candidate | Lookup,
-    protocols: frozenset[Protocol],
-    *,
-    everything: bool,
-    username: str | None,
-    options: NetworkOptions,
-    resolver: Resolver,
-) -> Plan:
-    """The endpoints to probe for ``target``; raise InputError if it cannot be understood."""
-    if isinstance(target, Candidate):
-        return Plan(_address_of(username), (target,), None, username)
-    if isinstance(target, str):
-        endpoint = parse_endpoint(target)
-        if endpoint is not None:
-            return Plan(_address_of(username), (Candidate(endpoint, (), Confidence.MEDIUM),), None, username)
-        from .api import lookup_async
+def plan_endpoint(candidate: Candidate, username: str | None) -> Plan:
+    """What it takes to probe one endpoint that was named; raise InputError for a malformed address as ``username``."""
+    return Plan(_address_of(username), (candidate,), None, username)
 
-        unverified = options._replace(verify=False)  # the probe itself is the live check
-        target = await lookup_async(target, protocols=protocols, options=unverified, resolver=resolver)
-    candidates = target.recommended()
+
+def plan_lookup(answer: Lookup, protocols: frozenset[Protocol], username: str | None, *, everything: bool) -> Plan:
+    """What it takes to probe what a lookup recommends, or with ``everything`` all that it found."""
+    candidates = answer.recommended()
     if everything:
-        candidates = target.incoming + target.outgoing + target.others
-    imap_id = target.provider is not None and "imap-id" in target.provider.needs
-    return Plan(
-        target.address, tuple(c for c in candidates if c.endpoint.protocol in protocols), target, username, imap_id
-    )
+        candidates = answer.incoming + answer.outgoing + answer.others
+    imap_id = answer.provider is not None and "imap-id" in answer.provider.needs
+    wanted = tuple(candidate for candidate in candidates if candidate.endpoint.protocol in protocols)
+    return Plan(answer.address, wanted, answer, username, imap_id)
 
 
 async def probe_all(
@@ -128,7 +113,7 @@ async def probe_all(
 
 
 def parse_endpoint(text: str) -> Endpoint | None:
-    """The endpoint that ``text`` names, or None if it is an address or domain; raise InputError if it is neither."""
+    """The endpoint that ``text`` names, or None if it can only be an address or domain; raise InputError."""
     scheme, separator, rest = text.partition("://")
     if separator:
         if scheme.lower() not in SCHEMES:

@@ -42,7 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "fetch": FACTS | {"__init__", "address", "tls", "net", "sources"},
     "prober": FACTS | {"tls", "net", "wire"},
     "discovery": FACTS | {"answers", "fetch", "index", "net", "prober", "ranking", "sources"},
-    "probing": FACTS | {"address", "api", "net", "prober", "wire"},
+    "probing": FACTS | {"address", "net", "prober", "wire"},
     "api": FACTS
     | {"address", "answers", "database", "discovery", "exporters", "index", "net", "probing", "ranking", "wire"},
     "bulk": set(),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from .. import helptext, options, render
+from .. import api, helptext, options, render
 from ..i18n import _
 from ..model import Lookup, NetworkOptions, ProbeResult, Protocol
 from . import (
@@ -73,9 +73,9 @@ def command(
 
     async def work(target: str) -> tuple[Lookup | None, tuple[ProbeResult, ...], float]:
         started = time.monotonic()
-        plan = await probing.plan(
+        plan = await api.plan_async(
             target,
-            wanted_protocols(protocols),
+            protocols=wanted_protocols(protocols),
             everything=everything,
             username=user,
             options=options,
