@@ -132,11 +132,11 @@ def parse_endpoint(text: str) -> Endpoint | None:
 
 def _host_and_port(text: str, query: str) -> tuple[str, int | None]:
     if text.startswith("["):
-        host, _bracket, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") if rest.startswith(":") or not rest else "?"
+        host, bracket, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") if bracket and (rest.startswith(":") or not rest) else "?"
     else:
         host, _colon, port = text.partition(":")
-    if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+    if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
         raise InputError("input.bad_port", query=addresses.printable(query))
     if not _is_local_name(host):
         try:
