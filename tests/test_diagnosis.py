@@ -11,116 +11,34 @@ from mailsetup.diagnosis import CODES, Diagnosis, about, diagnose
 from mailsetup.model import Note, ProbeResult, Stage
 
 # The codes that scripts may rely on.
-CONTRACT = [
-    "dns.nxdomain",
-    "dns.no_address",
-    "dns.servfail",
-    "dns.timeout",
-    "dns.refused",
-    "dns.malformed",
-    "dns.cname_loop",
-    "dns.truncated",
-    "dns.bad_name",
-    "dns.private_address",
-    "dns.null_mx",
-    "srv.not_available",
-    "tcp.refused",
-    "tcp.timeout",
-    "tcp.reset",
-    "tcp.unreachable",
-    "tls.timeout",
-    "tls.eof",
-    "tls.reset",
-    "tls.handshake_alert",
-    "tls.plaintext_on_tls_port",
-    "tls.http_on_tls_port",
-    "tls.version_too_old",
-    "tls.no_shared_cipher",
-    "tls.client_cert_required",
-    "tls.cert.expired",
-    "tls.cert.not_yet_valid",
-    "tls.cert.self_signed",
-    "tls.cert.untrusted_issuer",
-    "tls.cert.incomplete_chain",
-    "tls.cert.hostname",
-    "tls.cert.purpose",
-    "tls.cert.weak_key",
-    "tls.cert.weak_signature",
-    "greeting.timeout",
-    "greeting.eof",
-    "greeting.temporary",
-    "greeting.rejected",
-    "greeting.bye",
-    "greeting.err",
-    "greeting.http",
-    "greeting.ssh",
-    "greeting.wrong_protocol",
-    "greeting.tls_on_plaintext_port",
-    "starttls.not_offered",
-    "starttls.refused",
-    "starttls.eof",
-    "starttls.no_tls_after_ok",
-    "starttls.injection",
-    "starttls.preauth",
-    "starttls.stripped",
-    "starttls.protocol_error",
-    "protocol.line_too_long",
-    "protocol.too_many_lines",
-    "protocol.literal_too_long",
-    "protocol.syntax",
-    "protocol.bad_reply_code",
-    "protocol.mixed_multiline_codes",
-    "protocol.eof",
-    "protocol.timeout",
-    "auth.not_offered",
-    "auth.login_disabled",
-    "auth.no_common_mechanism",
-    "auth.oauth_required",
-    "auth.bad_credentials",
-    "auth.app_password",
-    "auth.service_disabled",
-    "auth.smtp_disabled",
-    "auth.account_status",
-    "auth.web_login_required",
-    "auth.smtp_auth_disabled",
-    "auth.required",
-    "auth.rate_limited",
-    "auth.temporary",
-    "auth.password_expired",
-    "auth.privacy_required",
-    "auth.referral",
-    "auth.eof",
-    "auth.timeout",
-    "auth.protocol_error",
-    "auth.server_signature_invalid",
-    "auth.oauth_token_rejected",
-    "select.unsafe_login",
-    "select.refused",
-    "send.sender_refused",
-    "send.relay_denied",
-    "send.content_rejected",
-    "http.status",
-    "http.timeout",
-    "http.too_large",
-    "http.header_too_large",
-    "http.incomplete",
-    "http.redirect_loop",
-    "http.too_many_redirects",
-    "http.downgrade",
-    "http.cross_site",
-    "http.private_address",
-    "http.bad_scheme",
-    "http.certificate",
-    "xml.syntax",
-    "xml.dtd",
-    "xml.depth",
-    "xml.encoding",
-    "discover.not_autoconfig",
-    "discover.empty",
-    "discover.domain_mismatch",
-    "discover.invalid_values",
-    "pacc.digest_mismatch",
-]
+TABLE = """
+dns.nxdomain dns.no_address dns.servfail dns.timeout dns.refused dns.malformed dns.cname_loop dns.truncated
+dns.bad_name dns.private_address dns.null_mx
+srv.not_available
+tcp.refused tcp.timeout tcp.reset tcp.unreachable
+tls.timeout tls.eof tls.reset tls.handshake_alert tls.plaintext_on_tls_port tls.http_on_tls_port tls.version_too_old
+tls.no_shared_cipher tls.client_cert_required
+tls.cert.expired tls.cert.not_yet_valid tls.cert.self_signed tls.cert.untrusted_issuer tls.cert.incomplete_chain
+tls.cert.hostname tls.cert.purpose tls.cert.weak_key tls.cert.weak_signature
+greeting.timeout greeting.eof greeting.temporary greeting.rejected greeting.bye greeting.err greeting.http
+greeting.ssh greeting.wrong_protocol greeting.tls_on_plaintext_port
+starttls.not_offered starttls.refused starttls.eof starttls.no_tls_after_ok starttls.injection starttls.preauth
+starttls.stripped starttls.protocol_error
+protocol.line_too_long protocol.too_many_lines protocol.literal_too_long protocol.syntax protocol.bad_reply_code
+protocol.mixed_multiline_codes protocol.eof protocol.timeout
+auth.not_offered auth.login_disabled auth.no_common_mechanism auth.oauth_required auth.bad_credentials
+auth.app_password auth.service_disabled auth.smtp_disabled auth.account_status auth.web_login_required
+auth.smtp_auth_disabled auth.required auth.rate_limited auth.temporary auth.password_expired auth.privacy_required
+auth.referral auth.eof auth.timeout auth.protocol_error auth.server_signature_invalid auth.oauth_token_rejected
+select.unsafe_login select.refused
+send.sender_refused send.relay_denied send.content_rejected
+http.status http.timeout http.too_large http.header_too_large http.incomplete http.redirect_loop
+http.too_many_redirects http.downgrade http.cross_site http.private_address http.bad_scheme http.certificate
+xml.syntax xml.dtd xml.depth xml.encoding
+discover.not_autoconfig discover.empty discover.domain_mismatch discover.invalid_values
+pacc.digest_mismatch
+"""
+CONTRACT = TABLE.split()
 
 PLACE = {"host": "imap.example.com", "port": "993", "protocol": "IMAP", "security": "tls"}
 CERTIFICATE = {
