@@ -347,9 +347,11 @@ def test_an_answer_in_a_pipe() -> None:
     lines = text.lookup_lines(answer(known._replace(provider=entry)), explain=True)
     assert lines[0] == "fred@example.com – Example Mail"
     # The provider's own words instead of the general ones, where it has some.
-    assert [line for line in lines if line.startswith("  - ")] == ["  - Make a code."]
+    assert [line for line in lines if line.startswith("  - ")] == [
+        "  - Make a code.",
+        "  - The IMAP server opens the mailbox only for clients that send the ID command; for others use POP3.",
+    ]
     assert [line for line in lines if line.startswith("! ")] == [
-        "! The IMAP server opens the mailbox only for clients that send the ID command; for others use POP3.",
         "! Founded long ago.",
         "! Widely copied, but wrong: mail.example.com",
     ]
