@@ -62,7 +62,9 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(error.format_message(), EXIT_USAGE)
     except MailsetupError as error:
         if debug:
-            raise
+            import traceback
+
+            traceback.print_exc()
         return _complain(text.error(error), _exit_code(error))
     except (click.Abort, KeyboardInterrupt):
         click.echo(_("mailsetup: interrupted"), err=True)
