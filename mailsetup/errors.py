@@ -1,6 +1,6 @@
 """Every exception mailsetup raises on purpose: a stable code and the facts, no sentences.
 
-``text.message(error.code, error.facts)`` gives the sentence in the user's language.
+``text.error(error)`` gives the sentence in the user's language.
 """
 
 from __future__ import annotations

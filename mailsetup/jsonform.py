@@ -27,7 +27,7 @@ def dumps(value: Object, *, ascii_only: bool) -> str:
 
 
 def lookup_object(answer: Lookup) -> Object:
-    """The object for one lookup (cli.md §2)."""
+    """The object for one lookup."""
     address = answer.address
     return {
         "schema": SCHEMA,
@@ -51,7 +51,7 @@ def candidate_object(candidate: Candidate, answer: Lookup) -> Object:
 
 
 def probe_object(query: str, results: Iterable[ProbeResult], provider: Provider | None, elapsed_ms: float) -> Object:
-    """The object for one probed target (cli.md §3)."""
+    """The object for one probed target."""
     return {
         "schema": SCHEMA,
         "query": query,
@@ -61,7 +61,7 @@ def probe_object(query: str, results: Iterable[ProbeResult], provider: Provider 
 
 
 def provider_object(provider: Provider) -> Object:
-    """The object for one provider (cli.md §5)."""
+    """The object for one provider."""
     return {
         "id": provider.id,
         "name": provider.name,
