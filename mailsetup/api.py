@@ -217,10 +217,13 @@ async def plan_async(
         endpoint = probing.parse_endpoint(target)
         if endpoint is None:
             # The probe itself is the live check.
-            unverified = (options or NetworkOptions())._replace(verify=False)
-            target = await lookup_async(target, protocols=wanted, options=unverified, resolver=resolver)
-        else:
-            target = Candidate(endpoint, (), Confidence.MEDIUM)
+            options = options or NetworkOptions()
+            limit_s = probing.timeout_s(options) * probing.LOOKUP_SHARE
+            unverified = options._replace(verify=False, timeout_s=limit_s)
+            answer = await lookup_async(target, protocols=wanted, options=unverified, resolver=resolver)
+            work = probing.plan_lookup(answer, wanted, username, everything=everything)
+            return work._replace(spent_s=answer.elapsed_ms / 1000)
+        target = Candidate(endpoint, (), Confidence.MEDIUM)
     if isinstance(target, Candidate):
         return probing.plan_endpoint(target, username)
     return probing.plan_lookup(target, wanted, username, everything=everything)

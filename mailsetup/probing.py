@@ -29,6 +29,8 @@ from .prober import probe_endpoint
 from .wire import Login, Secret
 
 DEFAULT_TIMEOUT_S = 20.0
+# The part of the deadline after which a lookup must have told which servers to probe.
+LOOKUP_SHARE = 0.5
 
 # scheme -> protocol, security, default port. STARTTLS is required on the second half: there is no plaintext fallback.
 SCHEMES = {
@@ -53,6 +55,7 @@ class Plan(NamedTuple):
     lookup: Lookup | None  # None for an endpoint that was named
     username: str | None  # given by the user; else each endpoint's own form decides
     imap_id: bool = False
+    spent_s: float = 0.0  # of the deadline, on finding the endpoints
 
 
 def plan_endpoint(candidate: Candidate, username: str | None) -> Plan:
@@ -79,7 +82,7 @@ async def probe_all(
     trace: Callable[[str], None] | None = None,
 ) -> tuple[ProbeResult, ...]:
     """Probe every endpoint of ``work``, in its order, under one deadline."""
-    network = Network(options, resolver, Deadline(options.timeout_s or DEFAULT_TIMEOUT_S))
+    network = Network(options, resolver, Deadline(max(0.0, timeout_s(options) - work.spent_s)))
     if password is None:
         return tuple(
             await asyncio.gather(
@@ -110,6 +113,11 @@ async def probe_all(
         refused = refused or _is_refusal(result)
         results.append(result)
     return tuple(results)
+
+
+def timeout_s(options: NetworkOptions) -> float:
+    """The deadline for one target, finding its servers included."""
+    return options.timeout_s or DEFAULT_TIMEOUT_S
 
 
 def parse_endpoint(text: str) -> Endpoint | None:
