@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from .errors import InputError
@@ -14,29 +14,30 @@ def write(path: Path, body: bytes, *, private: bool, force: bool) -> None:
 
     With ``force`` the new file replaces the old one in one step, so that a failure leaves the old one whole.
     """
-    mode = 0o600 if private else 0o666
     try:
         if force:
             _replace(path, body, private=private)
-            return
-        # O_EXCL also refuses a symbolic link that someone else has placed there.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
+        else:
+            _create(path, body, private=private)
     except FileExistsError:
         raise InputError("input.file_exists", path=str(path)) from None
     except OSError as error:
         raise InputError("input.unwritable", path=str(path), reason=error.strerror or "") from None
 
 
+def _create(path: Path, body: bytes, *, private: bool) -> None:
+    # O_EXCL also refuses a symbolic link that someone else has placed there; the umask narrows the mode.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600 if private else 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(body)
+
+
 def _replace(path: Path, body: bytes, *, private: bool) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-        if not private:  # mkstemp makes private files
-            Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        _create(temporary, body, private=private)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

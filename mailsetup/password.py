@@ -34,5 +34,4 @@ def _from_command(command: str) -> str:
     done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False)  # noqa: S602  # see above
     if done.returncode != 0:
         raise InputError("input.password_command", reason=_("exit code {code}").format(code=done.returncode))
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return lines[0] if lines else ""
+    return done.stdout.decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
