@@ -7,6 +7,7 @@ that does not verify exists to *describe* a certificate that was refused; nothin
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -102,21 +103,22 @@ def with_certificate(facts: TLSFacts, der: bytes, now: datetime) -> TLSFacts:
     from cryptography import x509  # 59 ms; only where a connection was made
 
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        subject, issuer = _name(certificate.subject), _name(certificate.issuer)
-        names = _dns_names(certificate)
-    except ValueError:
+        with warnings.catch_warnings():
+            # What is odd about a stranger's certificate, such as its serial number, is no news for our users.
+            warnings.simplefilter("ignore")
+            certificate = x509.load_der_x509_certificate(der)
+            not_after = certificate.not_valid_after_utc
+            return facts._replace(
+                subject=_name(certificate.subject),
+                issuer=_name(certificate.issuer),
+                names=_dns_names(certificate),
+                not_before=certificate.not_valid_before_utc.isoformat(),
+                not_after=not_after.isoformat(),
+                days_left=(not_after - now).days,
+                issuer_url=_issuer_url(certificate),
+            )
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return facts
-    not_after = certificate.not_valid_after_utc
-    return facts._replace(
-        subject=subject,
-        issuer=issuer,
-        names=names,
-        not_before=certificate.not_valid_before_utc.isoformat(),
-        not_after=not_after.isoformat(),
-        days_left=(not_after - now).days,
-        issuer_url=_issuer_url(certificate),
-    )
 
 
 def reason_of_distrust(code: str, facts: TLSFacts | None) -> str:
