@@ -372,13 +372,13 @@ def _nameserver(text: str) -> tuple[str, int]:
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     try:
-        number = int(port)
         ipaddress.ip_address(host)
     except ValueError:
         raise InputError("input.nameserver", query=text) from None
-    if not (port.isascii() and 1 <= number <= 65535):
+    # int() would take signs, spaces and underscores as well.
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
         raise InputError("input.nameserver", query=text)
-    return host, number
+    return host, int(port)
 
 
 def _literal_addresses(host: str) -> list[str]:
