@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailsetup.address import (
@@ -181,6 +181,7 @@ def test_nothing_but_an_input_error_is_raised_and_the_result_is_stable(text: str
         assert len(str(address).encode()) <= 254
 
 
+@settings(max_examples=50)
 @given(
     st.from_regex(r"[a-z0-9]{1,20}(\.[a-z]{1,20}){1,3}", fullmatch=True), st.from_regex(r"[a-z]{1,9}", fullmatch=True)
 )

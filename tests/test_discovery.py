@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 
 from fakes import ISPDB, PLAIN, SMTP, FakeNet, config, endpoint, provider, run, target
+from mailsetup import api
 from mailsetup.discovery import GRACE_FACTOR, GRACE_S, SOURCES, _ask_all, _live_report, _verdict
-from mailsetup.errors import ConnectFailed, FetchFailed, LookupFailed
-from mailsetup.model import Candidate, Confidence, ProbeResult, SourceReport, Stage, Status, TLSFacts
+from mailsetup.errors import ConnectFailed, FetchFailed, InputError, LookupFailed
+from mailsetup.model import (
+    Candidate,
+    Confidence,
+    Lookup,
+    NetworkOptions,
+    ProbeResult,
+    SourceReport,
+    Stage,
+    Status,
+    TLSFacts,
+)
+from mailsetup.net import Deadline, Resolver
 from mailsetup.sources import MXRecord, SRVRecord
 
 AUTOCONFIG = "https://autoconfig.example.com/mail/config-v1.1.xml"
@@ -232,3 +245,113 @@ def test_live_connections_have_their_lines_in_the_ledger() -> None:
     assert (line.status, line.code, line.detail) == (Status.FAILED, "tcp.refused", "")
     plain = live(None)._replace(candidate=Candidate(endpoint(SMTP, "h.example.com", 25, PLAIN), (), Confidence.LOW))
     assert _live_report(plain).locator == "h.example.com:25 plain"
+
+
+class NoNames(Resolver):
+    """A resolver for which no name exists, or of which nobody has heard an answer."""
+
+    def __init__(self, code: str = "dns.nxdomain") -> None:
+        self._code = code
+        self.names: set[str] = set()
+
+    async def ask(self, name: str, kind: str, deadline: Deadline) -> NoReturn:
+        self.names.add(name)
+        raise LookupFailed(self._code, name=name)
+
+
+def discover(query: str, resolver: Resolver, *, online: bool = False, verify: bool = True) -> Lookup:
+    options = NetworkOptions(verify=verify)
+    return run(api.lookup_async(query, online=online, options=options, resolver=resolver))[0]
+
+
+def test_a_domain_that_does_not_exist_is_nothing() -> None:
+    resolver = NoNames()
+    lookup = discover("fred@unknown.example", resolver)
+    assert lookup.status is Status.NOTHING
+    assert [notice.code for notice in lookup.notices] == ["no-such-domain"]
+    assert lookup.reports[0].source == "providers"
+    assert {name.rpartition(".unknown.example")[0] for name in resolver.names if "unknown" in name} == {
+        *("", "autoconfig", "_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp"),
+        *("_submissions._tcp", "_submission._tcp"),
+    }
+    assert not any("fred" in name for name in resolver.names)
+
+
+def test_without_dns_the_question_stays_open() -> None:
+    lookup = discover("fred@unknown.example", NoNames("dns.timeout"))
+    assert lookup.status is Status.FAILED
+    assert {report.code for report in lookup.reports[1:]} == {"dns.timeout"}
+
+
+def test_a_known_domain_is_answered_without_asking_anyone() -> None:
+    resolver = NoNames()
+    assert discover("fred@qq.com", resolver).status is Status.FOUND
+    assert resolver.names == set()
+
+
+def test_online_a_known_domain_is_asked_as_well_and_its_servers_are_tried() -> None:
+    resolver = NoNames()
+    lookup = discover("fred@qq.com", resolver, online=True)
+    assert lookup.status is Status.FOUND
+    assert lookup.provider is not None
+    assert {"qq.com", "autoconfig.qq.com", "imap.qq.com", "smtp.qq.com"} <= resolver.names
+    assert all(candidate.verified is False for candidate in lookup.recommended())
+    lines = [report for report in lookup.reports if report.source == "live"]
+    assert {(line.status, line.code) for line in lines} == {(Status.FAILED, "dns.nxdomain")}
+    assert lookup.reports[-len(lines) :] == tuple(lines)
+
+
+def test_a_check_that_could_not_be_made_leaves_the_settings_undecided() -> None:
+    lookup = discover("fred@qq.com", NoNames("dns.timeout"), online=True)
+    assert {candidate.verified for candidate in lookup.recommended()} == {None}
+    assert "degraded" in [notice.code for notice in lookup.notices]
+
+
+def test_no_server_is_tried_unless_wanted() -> None:
+    resolver = NoNames()
+    lookup = discover("fred@qq.com", resolver, online=True, verify=False)
+    assert "imap.qq.com" not in resolver.names
+    assert not any(report.source == "live" for report in lookup.reports)
+
+
+def probe(target: str | Candidate | Lookup, **options: bool | str) -> list[tuple[str, str | None, str | None]]:
+    """Host, user name and code of every endpoint that is probed for ``target``."""
+    resolver = NoNames()
+    everything, username = bool(options.get("everything")), options.get("username")
+    assert username is None or isinstance(username, str)
+    password = "x" if options.get("login") else None
+    work = api.probe_async(target, everything=everything, username=username, password=password, resolver=resolver)
+    results, _seconds = run(work)
+    return [(result.candidate.endpoint.host, result.username, result.code) for result in results]
+
+
+def test_for_an_address_the_best_setting_of_each_protocol_is_probed() -> None:
+    assert probe("fred@qq.com") == [
+        (host, "fred@qq.com", "dns.nxdomain") for host in ("imap.qq.com", "pop.qq.com", "smtp.qq.com")
+    ]
+    assert len(probe("fred@qq.com", everything=True)) > 3
+    assert probe("qq.com")[0] == ("imap.qq.com", None, "dns.nxdomain")
+
+
+def test_an_earlier_lookup_may_be_probed() -> None:
+    known = api.from_database("fred@qq.com")
+    assert known is not None
+    assert probe(known) == probe("fred@qq.com")
+
+
+def test_an_endpoint_may_be_probed_with_or_without_a_user_name() -> None:
+    assert probe("imaps://imap.example.com") == [("imap.example.com", None, "dns.nxdomain")]
+    assert probe("imaps://imap.example.com", username="fred") == [("imap.example.com", "fred", "dns.nxdomain")]
+    named = Candidate(endpoint(), (), Confidence.HIGH)
+    assert probe(named, username="fred@example.com") == [("imap.example.com", "fred@example.com", "dns.nxdomain")]
+
+
+def test_a_server_that_was_never_reached_has_not_refused_the_login() -> None:
+    codes = {code for _host, _username, code in probe("fred@qq.com", login=True)}
+    assert codes == {"dns.nxdomain"}
+
+
+def test_a_domain_alone_cannot_log_in() -> None:
+    with pytest.raises(InputError) as refusal:
+        probe("qq.com", login=True)
+    assert refusal.value.code == "input.no_username"

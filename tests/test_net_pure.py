@@ -1,4 +1,4 @@
-"""The parts of the network layer that need no network: deadlines, what a name server may be called, what errors mean."""
+"""What of the network layer needs no network: deadlines, names of name servers, the meaning of errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_deadline_within_another_is_the_earlier_of_both() -> None:
 
 
 def test_work_that_is_too_slow_ends_at_the_deadline_with_the_error_made_then() -> None:
-    reached = []
+    reached: list[str] = []
 
     async def work() -> None:
         deadline = Deadline(3.0)
