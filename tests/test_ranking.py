@@ -11,7 +11,7 @@ from mailsetup.ranking import MAX_RECOMMENDED_PER_PROTOCOL, Ranking, authority, 
 
 DOMAIN = "example.com"
 # The first example loads the Public Suffix List, which takes longer than hypothesis expects of an example.
-some_ledgers = settings(max_examples=50, deadline=None)
+some_ledgers = settings(max_examples=30, deadline=None)
 AUTHENTICATED = ("providers", "autoconfig", "well-known", "ispdb")
 UNAUTHENTICATED = ("mx", "srv", "http-autoconfig")
 CERTAINTY = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)

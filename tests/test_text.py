@@ -418,6 +418,18 @@ def test_where_a_setting_comes_from() -> None:
     assert reason("made-up") == "made-up"
 
 
+def test_settings_of_one_origin_share_a_line() -> None:
+    ports = endpoint(), endpoint(port=1993), endpoint(SMTP, "smtp.example.com", 465)
+    lines = text.reasons(answer(report("autoconfig", *ports)))
+    assert lines == ["IMAP, SMTP: published by the domain over https"]
+
+
+def test_links_are_those_that_the_provider_has() -> None:
+    known = SourceReport("providers", "example", Status.FOUND, provider=provider(webmail=None)._replace(help=None))
+    assert text.links(answer(known)) == []
+    assert text.links(answer(known._replace(provider=provider(webmail=None)))) == ["Help: https://help.example.com/"]
+
+
 def test_every_enumerated_value_has_a_word() -> None:
     assert all(text.security(value) for value in Security)
     assert all(text.authentication([value]) for value in Authentication)
