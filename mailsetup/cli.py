@@ -69,8 +69,9 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo(_("mailsetup: interrupted"), err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`mailsetup … | head`): nothing is wrong, and nobody is left to be told.
+    except (BrokenPipeError, SystemExit):
+        # The reader has gone (`mailsetup … | head`): nothing is wrong, and nobody is left to be told. While a command
+        # runs click notices first and exits, its only way out that is no exception of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     return code if isinstance(code, int) else EXIT_OK

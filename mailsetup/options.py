@@ -50,6 +50,13 @@ def _show_help(context: click.Context, _option: click.Parameter, wanted: bool) -
         context.exit()
 
 
+def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """``value``; a range does not keep "nan" out, because it compares with nothing."""
+    if value is not None and value != value:
+        raise click.BadParameter(_("this is no number"), context, parameter)
+    return value
+
+
 def network(command: Command) -> Command:
     """Options of every command that may use the network; the command receives ``options: NetworkOptions``."""
     defaults = NetworkOptions()
@@ -89,6 +96,7 @@ def network(command: Command) -> Command:
         click.option(
             "--timeout",
             type=click.FloatRange(0.1, 3600),
+            callback=_finite,
             metavar="SECONDS",
             help=_("Deadline for the whole work on one target; 8 for lookup, 20 for probe by default."),
         ),

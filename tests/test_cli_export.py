@@ -1,0 +1,201 @@
+"""``mailsetup export``, through the command line: what goes where, what is refused, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import re
+import stat
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import mailsetup
+from lab import Lab
+from lab.fakes import SilentUDP
+from mailsetup.exporters import EXPORTERS
+from product import Finished, run
+
+QQ = "user@qq.com"
+
+
+def export(*arguments: str) -> Finished:
+    return run("export", *arguments, "--offline")
+
+
+def assert_usage_error(finished: Finished) -> None:
+    assert (finished.code, finished.stdout) == (2, "")
+    assert re.fullmatch(r"mailsetup: error: [^\n]+\n", finished.stderr)
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_standard_output_file_and_folder_get_the_bytes_that_the_library_makes(name: str, tmp_path: Path) -> None:
+    (file,) = mailsetup.export(QQ, name, offline=True).files
+    to_stdout = export(QQ, "--to", name)
+    to_file = export(QQ, "--to", name, "-o", str(tmp_path / "chosen"))
+    to_folder = export(QQ, "--to", name, "-o", str(tmp_path))
+    assert [finished.code for finished in (to_stdout, to_file, to_folder)] == [0, 0, 0]
+    assert to_stdout.body == file.body == (tmp_path / "chosen").read_bytes() == (tmp_path / file.name).read_bytes()
+    assert to_file.stdout == to_folder.stdout == ""
+    assert f"wrote {tmp_path / 'chosen'}" in to_file.stderr
+    assert f"wrote {tmp_path / file.name}" in to_folder.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_formats_are_what_they_are_called() -> None:
+    config = ET.fromstring(export(QQ, "--to", "thunderbird").body)
+    assert config.findtext(".//hostname") == "imap.qq.com"
+    profile = plistlib.loads(export(QQ, "--to", "apple").body)
+    assert profile["PayloadContent"][0]["EmailAccountDescription"]
+    prf = export(QQ, "--to", "outlook").body
+    assert b"\r\n" in prf
+    assert b"imap.qq.com" in prf
+    assert export(QQ, "--to", "steps").stdout.startswith("#")
+
+
+def test_the_same_export_twice_is_the_same() -> None:
+    for name in EXPORTERS:
+        assert export(QQ, "--to", name).body == export(QQ, "--to", name).body
+
+
+@pytest.mark.parametrize("target", ["file", "folder"])
+def test_an_existing_file_is_replaced_only_with_force(target: str, tmp_path: Path) -> None:
+    (file,) = mailsetup.export(QQ, "thunderbird", offline=True).files
+    existing = tmp_path / file.name
+    existing.write_bytes(b"precious")
+    place = str(existing if target == "file" else tmp_path)
+    assert_usage_error(export(QQ, "--to", "thunderbird", "-o", place))
+    assert existing.read_bytes() == b"precious"
+    assert export(QQ, "--to", "thunderbird", "-o", place, "--force").code == 0
+    assert existing.read_bytes() == file.body
+
+
+def test_the_name_of_a_file_stays_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for address in (
+        '"../../../etc/passwd"@qq.com',
+        '"a\\\\b:c*?"@qq.com',
+        "..@qq.com",
+        "-rf@qq.com",
+        "con@qq.com",
+        "CON.x@qq.com",
+    ):
+        for name in EXPORTERS:
+            finished = export(address, "--to", name, "-o", str(folder), "--force")
+            assert finished.code in {0, 1, 2}
+    made = [path.relative_to(tmp_path).parts for path in tmp_path.rglob("*") if path.is_file()]
+    assert made
+    for parts in made:
+        assert parts[0] == "folder"
+        assert len(parts) == 2
+        # Windows forbids these, and a leading dash would be an option to the next program.
+        assert re.fullmatch(r"[^-<>:\"/\\|?*\x00-\x1f][^<>:\"/\\|?*\x00-\x1f]*[^ .]", parts[1]), parts[1]
+        assert parts[1].partition(".")[0].upper() not in {"CON", "NUL", "AUX", "PRN"}, parts[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the modes of POSIX")
+def test_a_file_without_secrets_may_be_read_by_others(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        export(QQ, "--to", "thunderbird", "-o", str(tmp_path / "x.xml"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x.xml").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [QQ],
+        ["--to", "thunderbird"],
+        [QQ, "--to", "netscape"],
+        [QQ, "--to", "thunderbird", "--password-command", "pass show mail"],
+        [QQ, "--to", "thunderbird", "--password", "secret"],
+        [QQ, "--to", "thunderbird", "--protocol", "smtp"],
+        [QQ, "--to", "thunderbird", "-o", "absent/folder/file.xml"],
+        ["user@", "--to", "thunderbird"],
+        ["a@b@c", "--to", "thunderbird"],
+    ],
+)
+def test_wrong_usage_ends_with_one_line(arguments: list[str]) -> None:
+    assert_usage_error(export(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("target", "format_name"),
+    [
+        ("qq.com", "thunderbird"),  # a domain is nobody's account
+        ("me@outlook.com", "outlook"),  # OAuth2 only
+        ("me@outlook.com", "apple"),
+        ("me@nobody.test", "thunderbird"),  # nothing known offline
+        ("me@proton.me", "thunderbird"),  # no client access
+        ("me@yahoo.com.cn", "steps"),  # closed
+    ],
+)
+def test_what_cannot_be_exported_is_exit_code_1_and_writes_nothing(
+    target: str, format_name: str, tmp_path: Path
+) -> None:
+    finished = export(target, "--to", format_name, "-o", str(tmp_path / "out"))
+    assert (finished.code, finished.stdout) == (1, "")
+    assert finished.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_provider_with_oauth2_only_works_where_the_client_can_do_it() -> None:
+    finished = export("me@outlook.com", "--to", "thunderbird")
+    assert finished.code == 0
+    assert b"<authentication>OAuth2</authentication>" in finished.body
+
+
+def test_what_the_user_must_know_is_said_on_standard_error() -> None:
+    finished = export("me@163.com", "--to", "outlook")
+    assert finished.code == 0
+    warnings = [line for line in finished.stderr.splitlines() if line.startswith("! ")]
+    assert any("授权码" in line for line in warnings)
+    assert any("--protocol pop3" in line for line in warnings)  # its IMAP demands ID, which Outlook may not send
+    pop3 = export("me@163.com", "--to", "outlook", "--protocol", "pop3")
+    assert b"pop.163.com" in pop3.body
+    assert b"imap.163.com" not in pop3.body
+    assert "--protocol pop3" not in pop3.stderr
+
+
+def test_the_display_name_is_written() -> None:
+    assert "张三".encode() in export(QQ, "--to", "apple", "--name", "张三").body
+
+
+def test_the_formats_are_listed_for_people_and_for_programs() -> None:
+    lines = run("export", "--list").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == list(EXPORTERS)
+    records = run("export", "--list", "--json").records
+    assert [record["format"] for record in records] == list(EXPORTERS)
+    for record in records:
+        assert set(record) == {"format", "title", "files", "media_type", "protocols", "several_files", "judged_by"}
+        assert record["judged_by"] in {"client", "rules"}
+        assert set(record["protocols"]) <= {"imap", "pop3", "smtp"}
+        assert isinstance(record["several_files"], bool)
+
+
+def test_no_network_is_no_export() -> None:
+    with SilentUDP() as silent:
+        finished = run(
+            *("export", "me@nobody.test", "--to", "steps", "--timeout", "0.5"),
+            *("--nameserver", f"{silent.host}:{silent.port}"),
+        )
+    assert (finished.code, finished.stdout) == (3, "")
+
+
+def test_a_discovered_domain_is_exported_too(lab: Lab) -> None:
+    finished = run("export", "fred@example.test", "--to", "thunderbird", *lab.network_options)
+    assert finished.code == 0
+    config = ET.fromstring(finished.body)
+    assert {e.text for e in config.iter("hostname")} == {"mail.example.test", "smtp.example.test"}
+    untrusted = run("export", "fred@srvonly.test", "--to", "thunderbird", *lab.network_options)
+    assert untrusted.code == 0
+    assert "mail.example.test" in untrusted.stderr  # the warning names the hosts that nothing vouches for
+
+
+def test_plaintext_settings_are_not_exported(lab: Lab) -> None:
+    finished = run("export", "fred@plainonly.test", "--to", "steps", *lab.network_options)
+    assert (finished.code, finished.stdout) == (1, "")

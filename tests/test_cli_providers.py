@@ -1,0 +1,106 @@
+"""``mailsetup providers``, through the command line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from product import run
+
+DATABASE = Path(__file__).parent.parent / "data" / "providers.yaml"
+GOOD = """\
+- id: example
+  name: Example Mail
+  name_zh: 示例邮箱
+  domains: [example.test]
+  authentication: [password]
+  imap: [imap.example.test:993 tls]
+  smtp: [smtp.example.test:465 tls]
+  sources:
+    - {kind: quoted, at: "https://example.test/help", facts: [imap, smtp], checked: 2026-11-21}
+"""
+
+
+def test_all_providers_are_listed_and_a_search_narrows_the_list() -> None:
+    everything = run("providers", "list")
+    lines = everything.stdout.splitlines()
+    assert everything.code == 0
+    assert len(lines) == len(run("providers", "list", "--json").records) > 50
+    assert any(line.startswith("qq\tQQ Mail\tactive\tqq.com") for line in lines)
+    for search in ("QQ邮箱", "foxmail.COM", "qq"):
+        assert "qq" in [record["id"] for record in run("providers", "list", search, "--json").records]
+    nothing = run("providers", "list", "no-such-provider")
+    assert (nothing.code, nothing.stdout) == (1, "")
+
+
+def test_a_listing_speaks_the_users_language() -> None:
+    assert "QQ邮箱" in run("providers", "list", "qq", "--lang", "zh").stdout
+
+
+@pytest.mark.parametrize("key", ["qq", "foxmail.com", "QQ.com"])
+def test_a_provider_is_shown_by_id_or_domain(key: str) -> None:
+    record = run("providers", "show", key, "--json").record
+    assert record["id"] == "qq"
+    assert set(record) >= {
+        *("id", "name", "name_zh", "status", "domains", "mx", "endpoints", "notes", "webmail", "help"),
+        *("sources", "evidence", "checked"),
+    }
+    assert set(record["endpoints"][0]) >= {"protocol", "host", "port", "security", "username_form", "authentication"}
+    assert {"username", "evidence"}.isdisjoint(record["endpoints"][0])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", record["checked"])
+
+
+def test_a_provider_is_shown_in_words() -> None:
+    stdout = run("providers", "show", "qq").stdout
+    assert stdout.startswith("qq: QQ Mail / QQ邮箱\n")
+    assert "imap.qq.com:993" in stdout
+    assert "https://service.mail.qq.com/" in stdout
+
+
+def test_an_unknown_provider_is_a_usage_error() -> None:
+    finished = run("providers", "show", "no-such-provider")
+    assert (finished.code, finished.stdout) == (2, "")
+    assert re.fullmatch(r"mailsetup: error: [^\n]+\n", finished.stderr)
+
+
+def test_the_database_has_no_faults() -> None:
+    finished = run("providers", "check", str(DATABASE))
+    assert (finished.code, finished.stderr) == (0, "")
+
+
+def test_a_good_file_has_no_faults(tmp_path: Path) -> None:
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD, "utf-8")
+    finished = run("providers", "check", str(path))
+    assert finished.code == 0, finished.stdout
+    assert "1" in finished.stdout
+
+
+def test_every_fault_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        GOOD.replace(":993 tls", ":993 ssl").replace("smtp.example.test:465", "smtp.example.test:0"), "utf-8"
+    )
+    finished = run("providers", "check", str(path))
+    assert finished.code == 4
+    places = [re.fullmatch(re.escape(str(path)) + r":(\d+): .+", line) for line in finished.stdout.splitlines()]
+    assert {6, 7} <= {int(place[1]) for place in places if place}
+    assert all(places)
+
+
+@pytest.mark.parametrize("content", ["a:\n  - b\n c", "- [", "just text", "\x00", "&a [*a]"])
+def test_a_file_that_is_no_database_is_a_fault_not_a_crash(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content, "utf-8")
+    finished = run("providers", "check", str(path))
+    assert finished.code == 4
+    assert finished.stdout.startswith(f"{path}:")
+
+
+def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.yaml", tmp_path):
+        finished = run("providers", "check", str(path))
+        assert finished.code == 2
+        assert re.fullmatch(r"mailsetup: error: [^\n]+\n", finished.stderr)
