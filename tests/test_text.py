@@ -330,6 +330,12 @@ def test_columns_line_up_although_chinese_characters_are_two_cells_wide() -> Non
     assert first.index("sure") != second.index("sure")  # the same cell, but not the same character
 
 
+def test_full_width_letters_are_two_cells_wide_as_well() -> None:
+    wide = text.lookup_lines(answer(report("ispdb", endpoint()), query="ｆｒｅｄ@example.com"), explain=False)
+    narrow = text.lookup_lines(answer(report("ispdb", endpoint()), query="fourfour@example.com"), explain=False)
+    assert [cells(line) for line in wide[1:4]] == [cells(line) for line in narrow[1:4]]
+
+
 @pytest.mark.usefixtures("chinese")
 def test_columns_line_up_in_chinese() -> None:
     lookup = answer(report("autoconfig", endpoint(), endpoint(SMTP, "smtp.example.com", 465)))
