@@ -128,6 +128,8 @@ class Network:
     """The network as one target may use it: one deadline, the user's options, shared DNS answers."""
 
     def __init__(self, options: NetworkOptions, resolver: Resolver, deadline: Deadline) -> None:
+        """Raise InputError for an unusable CA file: that is told before anything is asked."""
+        tls.client_context(options.ca_file)
         self.options = options
         self.deadline = deadline
         self._resolver = resolver

@@ -50,10 +50,10 @@ def _show_help(context: click.Context, _option: click.Parameter, wanted: bool) -
         context.exit()
 
 
-def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """``value``; a range does not keep "nan" out, because it compares with nothing."""
     if value is not None and value != value:
-        raise click.BadParameter(_("this is no number"), context, parameter)
+        raise click.BadParameter(str(value), context, parameter)
     return value
 
 
@@ -96,7 +96,7 @@ def network(command: Command) -> Command:
         click.option(
             "--timeout",
             type=click.FloatRange(0.1, 3600),
-            callback=_finite,
+            callback=_number,
             metavar="SECONDS",
             help=_("Deadline for the whole work on one target; 8 for lookup, 20 for probe by default."),
         ),

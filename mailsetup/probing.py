@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from . import address as addresses
-from . import tls
 from .errors import InputError
 from .model import (
     USERNAME_UNKNOWN,
@@ -83,7 +82,6 @@ async def probe_all(
     trace: Callable[[str], None] | None = None,
 ) -> tuple[ProbeResult, ...]:
     """Probe every endpoint of ``work``, in its order, under one deadline."""
-    tls.client_context(options.ca_file)  # an unusable file is a usage error, whatever the servers say
     network = Network(options, resolver, Deadline(max(0.0, timeout_s(options) - work.spent_s)))
     if password is None:
         return tuple(
