@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from . import tls
-from .errors import ConnectFailed, DialogueFailed, MailsetupError, NetworkError
+from .errors import ConnectFailed, DialogueFailed, InputError, MailsetupError, NetworkError
 from .model import (
     AddressResult,
     Candidate,
@@ -75,7 +75,7 @@ async def probe_endpoint(
 ) -> ProbeResult:
     """Connect to ``candidate`` within the network's deadline and tell what works; with ``login``, log in and try it.
 
-    ``trace`` receives every line sent and received, secrets masked.
+    ``trace`` receives every line sent and received, secrets masked. Raise InputError for a login that cannot be sent.
     """
     attempt = _Attempt(candidate.endpoint, network, login, trace)
     code: str | None = None
@@ -83,6 +83,8 @@ async def probe_endpoint(
     try:
         async with network.deadline.enforce(attempt.timed_out):
             await attempt.run()
+    except InputError:
+        raise  # a login that cannot be sent is no verdict on the server
     except MailsetupError as error:
         code, facts = error.code, dict(error.facts)
         if code.startswith("tls.cert."):

@@ -360,3 +360,13 @@ def test_a_login_needs_a_user_name_and_a_single_target() -> None:
         assert server.questions == []
     assert (nameless.code, several.code) == (2, 2)
     assert "--user" in nameless.stderr
+
+
+@pytest.mark.parametrize(("user", "password"), [("me\nthem", "secret"), ("me", "a\0b")])
+def test_a_login_that_would_break_a_command_line_is_a_usage_error(lab: Lab, user: str, password: str) -> None:
+    finished = run(
+        *("probe", "imaps://mail.example.test", "--user", user, "--password-stdin", *lab.network_options),
+        stdin=password.encode() + b"\n",
+    )
+    assert (finished.code, finished.stdout) == (2, "")
+    assert re.fullmatch(r"mailsetup: error: [^\n]+\n", finished.stderr)
