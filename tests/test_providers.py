@@ -164,6 +164,7 @@ def test_a_similar_domain_is_not_taken_for_a_known_one(domain: str) -> None:
         ("mx.zoho.com.au", "zoho-au"),
         ("mail.protonmail.ch", "proton"),
         ("mail.tutanota.de", "tuta"),
+        ("mx.hey.com", "hey"),
     ],
 )
 def test_a_mail_exchanger_tells_who_hosts_the_domain(host: str, provider_id: str) -> None:
@@ -200,12 +201,11 @@ WRONG_CLAIMS = {
     "yeah.net": ["imaphz.qiye.163.com", "smtphz.qiye.163.com"],
     "139.com": ["pop.china.com"],
     "tom.com": ["pop.tom.com.cn", "top.com"],
-    "163.net": ["pop.tom.com.cn", "top.com"],
     "icloud.com": ["imap.mail.icloud.com", "smtp.mail.icloud.com", "imap.mail.mac.com", "smtp.mail.mac.com"],
     "yahoo.co.jp": ["imap.mail.yahoo.com", "pop.mail.yahoo.com", "smtp.mail.yahoo.com"],
     "yahoo.cn": ["pop.mail.yahoo.cn", "smtp.mail.yahoo.cn"],
     "yahoo.com.cn": ["pop.mail.yahoo.com.cn", "smtp.mail.yahoo.com.cn"],
-    "fastmail.com": ["mail.messagingengine.com", "smtpx.operamail.com"],
+    "fastmail.com": ["mail.messagingengine.com"],
 }
 
 
@@ -241,6 +241,22 @@ def test_the_compiler_refuses_a_wrong_host_as_a_server(provider_id: str, host: s
 def test_every_known_wrong_host_is_in_the_table_above() -> None:
     listed = {host for hosts in WRONG_CLAIMS.values() for host in hosts}
     assert listed == {host for provider in PROVIDERS for host in provider.wrong_hosts}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("pop.live.com", "pop3.163.com", "top.com", "pop.tom.com.cn", "smtpx.operamail.com", "pop3.139.com"),
+        *("imap.10086.cn", "smtp.10086.cn", "imap.mail.icloud.com", "mail.messagingengine.com", "pop.mail.yahoo.cn"),
+    ],
+)
+def test_a_host_of_old_tutorials_is_nobodys_server(host: str) -> None:
+    assert [provider.id for provider in PROVIDERS if host in {e.host for e, _ in provider.endpoints}] == []
+
+
+def test_pop_china_com_serves_china_com_only() -> None:
+    named = [provider.id for provider in PROVIDERS if "pop.china.com" in {e.host for e, _ in provider.endpoints}]
+    assert named == ["china.com"]
 
 
 def test_gmail_never_offers_tls_from_the_first_byte_on_port_587() -> None:
@@ -364,6 +380,23 @@ def test_the_best_known_providers_are_of_high_confidence() -> None:
         assert provider is not None
         best = {e.protocol: confidence for e, confidence in reversed(provider.endpoints)}
         assert (best[Protocol.IMAP], best[Protocol.SMTP]) == ("high", "high"), domain
+
+
+# The most that the sources allow: a page that names no port, one that only others quote, or agreement about the
+# provider as a whole does not make a server certain.
+AT_MOST_MEDIUM = """
+qq pop3, exmail pop3, 163 pop3, 126 pop3, yeah pop3, sina pop3, aliyun pop3, 139 pop3, sohu pop3, 189 pop3, 263 pop3,
+21cn pop3, wo pop3, 88.com pop3, zju pop3, office365-cn pop3, tom pop3, tom smtp, tom-vip smtp,
+aliyun-qiye-legacy imap, aliyun-qiye-legacy smtp, yahoo-jp imap, yahoo-jp pop3, aol pop3, zoho pop3
+"""
+
+
+@pytest.mark.parametrize("row", AT_MOST_MEDIUM.replace("\n", " ").strip().split(", "))
+def test_a_server_is_no_surer_than_its_sources(row: str) -> None:
+    provider_id, protocol = row.split()
+    provider = INDEX.by_id(provider_id)
+    assert provider is not None
+    assert {confidence for e, confidence in provider.endpoints if e.protocol == protocol} == {"medium"}
 
 
 @pytest.fixture
