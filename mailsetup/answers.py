@@ -124,6 +124,9 @@ def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str)
     foreign = sorted({candidate.endpoint.host for candidate in best if leaves_domain(candidate, domain)})
     if foreign:
         notices.append(Notice("cross-domain", {"hosts": ", ".join(foreign), "domain": domain}))
+    disproved = sorted({candidate.endpoint.host for candidate in best if candidate.verified is False})
+    if disproved:
+        notices.append(Notice("live-failed", {"hosts": ", ".join(disproved)}))
     if ranking.conflicts:
         known = any(report.source == "providers" and report.candidates for report in reports)
         facts = {"protocols": ", ".join(protocol.upper() for protocol in ranking.conflicts)}

@@ -68,7 +68,7 @@ async def discover(
     web = Web(network.until(deadline.within(deadline.remaining() * share)))
     target = Target(address, index, options.ispdb, options.send_address)
     reports = [] if known is None else [known]
-    reports += await _ask_all(target, web, allow_http=options.allow_http, whole_ledger=whole_ledger)
+    reports += await _ask_all(target, web, protocols, allow_http=options.allow_http, whole_ledger=whole_ledger)
     ranking = rank(reports, address.domain, protocols)
     live: list[ProbeResult] = []
     if options.verify:
@@ -78,7 +78,14 @@ async def discover(
     return answer._replace(reports=(*answer.reports, *(_live_report(result) for result in live)))
 
 
-async def _ask_all(target: Target, net: Net, *, allow_http: bool, whole_ledger: bool) -> list[SourceReport]:
+async def _ask_all(
+    target: Target,
+    net: Net,
+    protocols: frozenset[Protocol] = frozenset(Protocol),
+    *,
+    allow_http: bool,
+    whole_ledger: bool,
+) -> list[SourceReport]:
     sources = [source for source in SOURCES if allow_http or source is not http_autoconfig]
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -89,7 +96,7 @@ async def _ask_all(target: Target, net: Net, *, allow_http: bool, whole_ledger: 
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # expected trouble is in the reports: an exception here is a bug, and propagates
-            if pending and not whole_ledger and _decided(tasks):
+            if pending and not whole_ledger and _decided(tasks, protocols):
                 # Answers that are as good as here may still confirm or contradict.
                 grace_s = GRACE_S + GRACE_FACTOR * (loop.time() - started)
                 _done, pending = await asyncio.wait(pending, timeout=grace_s)
@@ -108,16 +115,23 @@ async def _ask_all(target: Target, net: Net, *, allow_http: bool, whole_ledger: 
     return reports
 
 
-def _decided(tasks: list[asyncio.Task[list[SourceReport]]]) -> bool:
-    """Whether a source named servers for both directions and every stronger one has answered."""
+def _decided(tasks: list[asyncio.Task[list[SourceReport]]], protocols: frozenset[Protocol]) -> bool:
+    """Whether a source named servers for what is wanted, and every stronger one has answered."""
     for task in tasks:
         if not task.done():
             return False
         endpoints = [c.endpoint for report in task.result() for c in report.candidates]
-        usable = {e.protocol is Protocol.SMTP for e in endpoints if e.security is not Security.PLAIN}
-        if usable == {True, False}:
+        if _suffices({e.protocol for e in endpoints if e.security is not Security.PLAIN}, protocols):
             return True
     return False
+
+
+def _suffices(usable: set[Protocol], wanted: frozenset[Protocol]) -> bool:
+    """Whether there is something for each direction; one of IMAP and POP3 is enough for who asked for both."""
+    either = {Protocol.IMAP, Protocol.POP3}
+    if either <= wanted and usable & either:
+        wanted -= either
+    return wanted <= usable
 
 
 async def _verify(candidates: tuple[Candidate, ...], network: Network) -> list[ProbeResult]:

@@ -69,7 +69,10 @@ def provider_object(provider: Provider) -> Object:
         "status": provider.status,
         "domains": provider.domains,
         "mx": provider.mx,
-        "endpoints": [{**_endpoint(e), "confidence": confidence} for e, confidence in provider.endpoints],
+        "endpoints": [
+            {**_endpoint(e), "confidence": confidence, "trusted": True, "verified": None}
+            for e, confidence in provider.endpoints
+        ],
         "needs": provider.needs,
         "notes": _notes(provider.notes),
         "wrong_hosts": provider.wrong_hosts,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from . import i18n, text
+from . import i18n, layout, text
 from .answers import with_others
 from .i18n import _
 
@@ -43,7 +43,7 @@ def lookup(answer: Lookup, *, as_json: bool, everything: bool, explain: bool) ->
     elif _is_terminal():
         _lookup_on_terminal(shown, explain=explain)
     else:
-        _print(text.lookup_lines(shown, explain=explain))
+        _print(layout.lookup_lines(shown, explain=explain))
 
 
 def probe(
@@ -57,7 +57,7 @@ def probe(
     elif _is_terminal():
         _probe_on_terminal(query, results, provider)
     else:
-        _print([query, *text.probe_lines(results, provider)])
+        _print([query, *layout.probe_lines(results, provider)])
 
 
 def providers(found: Sequence[Provider], *, as_json: bool, full: bool) -> None:
@@ -68,7 +68,7 @@ def providers(found: Sequence[Provider], *, as_json: bool, full: bool) -> None:
 
             write_json(jsonform.provider_object(provider))
         elif full:
-            _print(text.provider_lines(provider))
+            _print(layout.provider_lines(provider))
         else:
             domains = " ".join(provider.domains[:6]) + (" …" if len(provider.domains) > 6 else "")
             _print([f"{provider.id}\t{text.provider_name(provider)}\t{provider.status}\t{domains}"])
@@ -146,25 +146,25 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
     from rich.text import Text
 
     console = _console()
-    console.print(Text(text.headline(answer), style="bold"))
+    console.print(Text(layout.headline(answer), style="bold"))
     if answer.incoming or answer.outgoing:
         console.print()
-        console.print(_table(text.lookup_columns(), text.lookup_rows(answer), whole=1))
+        console.print(_table(layout.lookup_columns(), layout.lookup_rows(answer), whole=1))
         console.print()
-    if steps := text.preparations(answer):
+    if steps := layout.preparations(answer):
         console.print(Text(_("Before it works:"), style="bold"))
         for step in steps:
             _hanging(console, "  - ", step)
         console.print()
-    for line in text.warnings(answer):
+    for line in layout.warnings(answer):
         _hanging(console, "! ", line, style="yellow")
-    for line in (*text.reasons(answer), *text.links(answer)):
+    for line in (*layout.reasons(answer), *layout.links(answer)):
         _hanging(console, "", line, style="dim")
-    if (next_step := text.suggestion(answer)) is not None:
+    if (next_step := layout.suggestion(answer)) is not None:
         _hanging(console, "", next_step)
     if explain:
         console.print()
-        console.print(_table(text.ledger_columns(), text.ledger_rows(answer)))
+        console.print(_table(layout.ledger_columns(), layout.ledger_rows(answer)))
 
 
 def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Provider | None) -> None:
@@ -176,8 +176,8 @@ def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Pro
     console.print(Text(query, style="bold"))
     for result in results:
         diagnosis = about(result, provider, i18n.language())
-        mark = Text(text.verdict(result) + " ", style="bold green" if result.ok else "bold red")
-        console.print(mark + Text(text.probe_place(result), style="bold not green not red"))
+        mark = Text(layout.verdict(result) + " ", style="bold green" if result.ok else "bold red")
+        console.print(mark + Text(layout.probe_place(result), style="bold not green not red"))
         if diagnosis is None:
             _hanging(console, "  ", text.probe_success(result))
         else:

@@ -6,21 +6,18 @@ failures are in ``diagnosis``, which is imported only where something failed: an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from . import i18n
 from .errors import MailsetupError
 from .i18n import N_, _, fill
 from .model import (
     Authentication,
-    Candidate,
     Confidence,
-    Lookup,
     Note,
     Notice,
     ProbeResult,
     Provider,
-    ProviderStatus,
     Security,
     Stage,
     Status,
@@ -42,6 +39,7 @@ _NOTICES = {
     ),
     "cross-domain": N_("DNS points to servers outside {domain}, without proof that its owner wanted that: {hosts}"),
     "guessed": N_("Some settings are guesses that a live connection confirmed; nobody published them."),
+    "live-failed": N_("A connection to {hosts} failed just now: `mailsetup probe` shows why."),
     "no-such-domain": N_("The domain {domain} does not exist. Is it spelled correctly?"),
     "no-client-access": N_("This provider does not let mail clients in by IMAP, POP3 or SMTP."),
     "discontinued": N_("This mail service has been closed."),
@@ -137,8 +135,6 @@ _ERRORS = {
         "`python data/compile.py`, or reinstall mailsetup"
     ),
 }
-# Warnings that name something to do before the first login.
-_PREPARATIONS = frozenset({"service-must-be-enabled", "auth-code", "app-password", "oauth2-only", "imap-id"})
 _SECURITY = {Security.TLS: "SSL/TLS", Security.STARTTLS: "STARTTLS", Security.PLAIN: N_("none (unencrypted)")}
 _AUTHENTICATION = {
     Authentication.PASSWORD: N_("password"),
@@ -167,15 +163,6 @@ _STAGES = {
     Stage.LOGIN: N_("login"),
     Stage.MAILBOX: N_("opening the mailbox"),
     Stage.SEND: N_("trying to send"),
-}
-_SOURCES = {
-    "providers": N_("mailsetup's provider database"),
-    "mx": N_("the domain's MX and the provider database"),
-    "autoconfig": N_("published by the domain over https"),
-    "well-known": N_("published by the domain over https"),
-    "ispdb": N_("the public ISP database"),
-    "srv": N_("the domain's SRV records"),
-    "http-autoconfig": N_("the domain over unencrypted http"),
 }
 NOTICE_CODES = frozenset(_NOTICES)
 ERROR_CODES = frozenset(_ERRORS)
@@ -242,173 +229,6 @@ def status(value: Status) -> str:
     return _(_STATUS[value])
 
 
-def username(candidate: Candidate, answer: Lookup) -> str:
-    """The login name, or how it is formed."""
-    name = candidate.endpoint.username(answer.address)
-    match candidate.endpoint.username_form:
-        case "unknown":
-            return _("{name} (not stated, try this first)").format(name=name) if name else _("not stated")
-        case "address":
-            return name or _("full address")
-        case "local-part":
-            return name or _("the part before the @")
-        case template:
-            return name or template
-
-
-def reason(candidate: Candidate) -> str:
-    """Where a setting comes from, and what confirms it."""
-    named = list(dict.fromkeys(_(_SOURCES.get(e.source, e.source)) for e in candidate.evidence))
-    words = named[0] if named else ""
-    if named[1:]:
-        words += _(", confirmed by {sources}").format(sources=_(" and ").join(named[1:]))
-    if candidate.verified:
-        words += _(", proved by a live connection")
-    elif candidate.verified is False:
-        words += _(", but a live connection failed")
-    return words
-
-
-def headline(answer: Lookup) -> str:
-    """The first line of an answer."""
-    name = f"{answer.query}"
-    provider = "" if answer.provider is None else f" – {provider_name(answer.provider)}"
-    match answer.status:
-        case Status.FOUND:
-            return f"{name}{provider}"
-        case Status.FAILED:
-            return _("{name}{provider}: could not find out, because not every source could be asked").format(
-                name=name, provider=provider
-            )
-        case _:
-            words = _("{name}{provider}: no usable settings") if answer.provider else _("{name}: nothing found")
-            return words.format(name=name, provider=provider)
-
-
-def preparations(answer: Lookup) -> list[str]:
-    """What the user must do before the settings work, in order; the provider's own words where it has some."""
-    return [_in_own_words(item, answer.provider) for item in answer.notices if item.code in _PREPARATIONS]
-
-
-def warnings(answer: Lookup) -> list[str]:
-    """What else the user must know: warnings, the provider's other notes, sources that could not be asked."""
-    provider = answer.provider
-    lines = [_in_own_words(item, provider) for item in answer.notices if item.code not in _PREPARATIONS]
-    if provider is not None:
-        said = {item.code for item in answer.notices}
-        lines += [note.text(i18n.language()) for note in notes(provider) if note.code not in said]
-    if answer.status is Status.FAILED:
-        lines += [
-            _("could not ask {source}: {locator} ({reason})").format(
-                source=report.source, locator=report.locator, reason=f"{report.code} {report.detail}".strip()
-            )
-            for report in answer.reports
-            if report.status is Status.FAILED
-        ]
-    return lines
-
-
-def _in_own_words(item: Notice, provider: Provider | None) -> str:
-    for note in () if provider is None else provider.notes:
-        if note.code == item.code:
-            return note.text(i18n.language())
-    return notice(item)
-
-
-def suggestion(answer: Lookup) -> str | None:
-    """What to try next when there is no answer."""
-    if answer.status is Status.FAILED:
-        return _("Check the network, allow more time with --timeout 30, or see --explain.")
-    if answer.status is Status.NOTHING and any(report.status is Status.SKIPPED for report in answer.reports):
-        return _("Without --offline the domain itself is asked.")
-    mistyped = any(item.code == "no-such-domain" for item in answer.notices)
-    if answer.status is Status.NOTHING and answer.provider is None and not mistyped:
-        return _("Ask the operator of {domain} for the settings; --explain shows what was asked.").format(
-            domain=answer.address.domain
-        )
-    return None
-
-
-def lookup_columns() -> tuple[str, ...]:
-    """The headings of the settings table."""
-    return (_("Protocol"), _("Server"), _("Port"), _("Encryption"), _("User name"), _("Log in with"), _("Certainty"))
-
-
-def lookup_rows(answer: Lookup) -> list[tuple[str, ...]]:
-    """The settings table: incoming first, best first."""
-    return [
-        (
-            candidate.endpoint.protocol.upper(),
-            candidate.endpoint.host,
-            str(candidate.endpoint.port),
-            security(candidate.endpoint.security),
-            username(candidate, answer),
-            authentication(candidate.endpoint.authentication) or _("not stated"),
-            confidence(candidate.confidence),
-        )
-        for candidate in answer.incoming + answer.outgoing
-    ]
-
-
-def reasons(answer: Lookup) -> list[str]:
-    """One line per group of settings: where they come from."""
-    groups: dict[str, list[str]] = {}
-    for candidate in answer.incoming + answer.outgoing:
-        names = groups.setdefault(reason(candidate), [])
-        if (protocol := candidate.endpoint.protocol.upper()) not in names:
-            names.append(protocol)
-    return [
-        _("{protocols}: {reason}").format(protocols=", ".join(protocols), reason=words)
-        for words, protocols in groups.items()
-    ]
-
-
-def links(answer: Lookup) -> list[str]:
-    """Web mail and help page of the provider."""
-    provider = answer.provider
-    if provider is None:
-        return []
-    lines = []
-    if provider.webmail:
-        lines.append(_("Web mail: {url}").format(url=provider.webmail))
-    if provider.help:
-        lines.append(_("Help: {url}").format(url=provider.help))
-    return lines
-
-
-def ledger_columns() -> tuple[str, ...]:
-    """The headings of the ledger."""
-    return (_("Source"), _("Asked"), _("Result"), "ms", _("Detail"))
-
-
-def ledger_rows(answer: Lookup) -> list[tuple[str, ...]]:
-    """Every source asked, what it said and why that counted or not."""
-    rows: list[tuple[str, ...]] = []
-    for report in answer.reports:
-        detail = report.detail
-        if report.code is not None:
-            detail = f"{report.code} {detail}".strip()
-        rows.append((report.source, report.locator, status(report.status), f"{report.elapsed_ms:.0f}", detail))
-    return rows
-
-
-def lookup_lines(answer: Lookup, *, explain: bool) -> list[str]:
-    """The whole answer as plain text for a pipe or a file."""
-    lines = [headline(answer)]
-    if answer.incoming or answer.outgoing:
-        lines += ["", *_table(lookup_columns(), lookup_rows(answer)), ""]
-        lines += [_("Source: {reason}").format(reason=line) for line in reasons(answer)]
-    if steps := preparations(answer):
-        lines += ["", _("Before it works:"), *(f"  - {step}" for step in steps), ""]
-    lines += [f"! {line}" for line in warnings(answer)]
-    lines += links(answer)
-    if (next_step := suggestion(answer)) is not None:
-        lines.append(next_step)
-    if explain:
-        lines += ["", *_table(ledger_columns(), ledger_rows(answer))]
-    return lines
-
-
 def probe_success(result: ProbeResult) -> str:
     """What was proved."""
     endpoint = result.candidate.endpoint
@@ -424,63 +244,9 @@ def probe_success(result: ProbeResult) -> str:
     return fill(words, {"version": version or "", "days": str(days), "milliseconds": f"{total:.0f}"})
 
 
-def verdict(result: ProbeResult) -> str:
-    """Whether it works, in a word."""
-    return _("OK") if result.ok else _("FAIL")
-
-
 def stage(value: Stage) -> str:
     """The step of a probe, in words."""
     return _(_STAGES[value])
-
-
-def probe_place(result: ProbeResult) -> str:
-    """The setting that was probed, on one line."""
-    endpoint = result.candidate.endpoint
-    return f"{endpoint.protocol.upper()} {endpoint.host}:{endpoint.port} {security(endpoint.security)}"
-
-
-def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> list[str]:
-    """Every verdict with its remedies as plain text."""
-    from .diagnosis import about  # see the head of this file
-
-    lines = []
-    for result in results:
-        diagnosis = about(result, provider, i18n.language())
-        message = probe_success(result) if diagnosis is None else diagnosis.message
-        lines.append(f"{verdict(result)}  {probe_place(result)}: {message}")
-        if diagnosis is not None:
-            lines.append(f"      {result.code} ({stage(result.stage)})")
-            lines += [f"      -> {remedy}" for remedy in diagnosis.remedy]
-        lines += [f"      ! {notice(item)}" for item in result.notices]
-    return lines
-
-
-def provider_lines(provider: Provider) -> list[str]:
-    """One provider in full."""
-    lines = [f"{provider.id}: {provider.name} / {provider.name_zh}"]
-    if provider.status is not ProviderStatus.ACTIVE:
-        lines.append(notice(Notice(str(provider.status))))
-    lines.append(_("Domains: {domains}").format(domains=", ".join(provider.domains) or "–"))
-    if provider.mx:
-        lines.append(_("MX: {patterns}").format(patterns=", ".join(provider.mx)))
-    for endpoint, sure in provider.endpoints:
-        words = [endpoint.protocol.upper(), f"{endpoint.host}:{endpoint.port}", security(endpoint.security)]
-        words += [endpoint.username_form, ",".join(endpoint.authentication) or "–", confidence(sure)]
-        lines.append("  " + "  ".join(words))
-    lines += [f"! [{note.code}] {note.text(i18n.language())}" for note in notes(provider)]
-    for origin in provider.origins:
-        lines.append(f"  {origin.kind}: {origin.locator} ({', '.join(origin.facts)}) {origin.checked}".rstrip())
-    return lines
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns aligned with spaces; Chinese characters count two cells, as terminals and fixed-width fonts draw them."""
-    widths = [max(cells(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
-    return [
-        "  ".join(cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (columns, *rows)
-    ]
 
 
 def cells(words: str) -> int:

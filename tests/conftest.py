@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from lab import Authority, Lab, missing, open_lab
 
 

@@ -282,3 +282,10 @@ def test_an_account_needs_an_address_and_servers_for_both_directions(lookup: Loo
     with pytest.raises(ExportError) as refusal:
         api.account_of(lookup)
     assert refusal.value.code == code
+
+
+def test_recommending_what_a_live_connection_disproved_carries_a_warning() -> None:
+    reports = [report("autoconfig", IMAPS)]
+    ranking = rank(reports, "example.com", verified={IMAPS.key: False})
+    lookup = conclude("example.com", parse("example.com"), reports, ranking, frozenset(Protocol), time.monotonic())
+    assert facts(lookup, "live-failed") == {"hosts": IMAPS.host}

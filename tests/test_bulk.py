@@ -128,7 +128,7 @@ def test_leaving_early_ends_the_work_and_the_reading() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("targets"):
             thread.join(5)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 @pytest.mark.parametrize("jobs", [1, 4])

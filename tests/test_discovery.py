@@ -17,6 +17,7 @@ from mailsetup.model import (
     Lookup,
     NetworkOptions,
     ProbeResult,
+    Protocol,
     SourceReport,
     Stage,
     Status,
@@ -35,10 +36,16 @@ WAITED_FOR = 100.0  # longer than any grace
 
 
 def ask(
-    net: FakeNet, *, allow_http: bool = False, whole_ledger: bool = False, query: str = "fred@example.com"
+    net: FakeNet,
+    *protocols: Protocol,
+    allow_http: bool = False,
+    whole_ledger: bool = False,
+    query: str = "fred@example.com",
 ) -> tuple[dict[str, SourceReport], float]:
     """The ledger by locator, and how long it took."""
-    reports, seconds = run(_ask_all(target(query, HOSTER), net, allow_http=allow_http, whole_ledger=whole_ledger))
+    wanted = frozenset(protocols or Protocol)
+    asking = _ask_all(target(query, HOSTER), net, wanted, allow_http=allow_http, whole_ledger=whole_ledger)
+    reports, seconds = run(asking)
     assert len(net.asked) == len(set(net.asked)), "something was asked twice"
     return {f"{report.source} {report.locator}": report for report in reports}, seconds
 
@@ -91,6 +98,16 @@ def test_weaker_sources_are_given_up_after_a_grace_in_proportion() -> None:
     assert sorted(net.given_up) == [f"GET {FROM_ISPDB}", "MX example.com"]
     assert {r.detail for r in ledger.values() if r.status is Status.SKIPPED} == {"a stronger source had answered"}
     assert ledger[f"autoconfig {AUTOCONFIG}"].status is Status.FOUND
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given_up"), [((Protocol.POP3, Protocol.SMTP), []), ((Protocol.IMAP,), ["ispdb"])], ids=["pop3", "imap"]
+)
+def test_a_source_without_a_wanted_protocol_decides_nothing(wanted: tuple[Protocol, ...], given_up: list[str]) -> None:
+    net = FakeNet(pages={AUTOCONFIG: config()}, delays={f"GET {FROM_ISPDB}": WAITED_FOR})
+    ledger, seconds = ask(net, *wanted)
+    assert skipped(ledger) == given_up
+    assert seconds == pytest.approx(GRACE_S if given_up else WAITED_FOR)
 
 
 def test_what_answers_within_the_grace_is_heard() -> None:

@@ -89,7 +89,7 @@ def test_a_result_is_an_endpoint_with_the_described_keys_added() -> None:
 def test_the_endpoints_of_a_provider_have_the_described_keys() -> None:
     keys = list(described("Endpoint"))
     until = keys.index("authentication") + 1
-    assert list(entry()["endpoints"][0]) == [*keys[:until], "confidence"]
+    assert list(entry()["endpoints"][0]) == [*keys[:until], "confidence", "trusted", "verified"]
 
 
 @pytest.mark.parametrize(

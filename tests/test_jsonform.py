@@ -235,9 +235,7 @@ def test_a_provider_in_full() -> None:
     assert set(value) == PROVIDER | {
         *("domains", "mx", "endpoints", "needs", "wrong_hosts", "sources", "evidence", "checked"),
     }
-    assert [set(item) for item in value["endpoints"]] == [
-        ENDPOINT - {"username", "evidence", "trusted", "verified"}
-    ] * 2
+    assert [set(item) for item in value["endpoints"]] == [ENDPOINT - {"username", "evidence"}] * 2
     assert value["checked"] == "2026-01-02"
     assert value["evidence"] == ["official-page"]
     assert value["sources"][0]["checked"] == "2026-01-02"

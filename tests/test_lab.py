@@ -23,6 +23,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import pytest
+
 from lab import FLAWED, HOSTS, MAIL_PORTS, Authority, Lab
 from lab.fakes import (
     Blackhole,

@@ -32,6 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "answers": FACTS | {"ranking"},
     "diagnosis": FACTS | {"i18n"},
     "text": FACTS | {"i18n", "diagnosis"},
+    "layout": FACTS | {"i18n", "diagnosis", "text"},
     "jsonform": FACTS | {"i18n", "text", "diagnosis"},
     "wire": FACTS | {"wire"},
     "exporters": FACTS | {"i18n", "address", "clientconfig", "exporters", "text"},
@@ -51,10 +52,10 @@ ARROWS: dict[str, set[str]] = {
     "exporting": {"errors", "exporters", "files", "i18n"},
     "helptext": {"i18n", "text"},
     "options": {"model", "i18n"},
-    "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "text"},
+    "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
-    | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "net", "options", "password"}
-    | {"probing", "render", "text"},
+    | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "layout", "net", "options"}
+    | {"password", "probing", "render", "text"},
     "cli": {"__init__", "commands", "errors", "helptext", "i18n", "options", "text"},
 }
 # Which part may load which installed package.
@@ -72,7 +73,7 @@ LIBRARIES = {
 IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "smtplib", "imaplib", "poplib"}
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
-    *("jsonform", "wire", "exporters", "i18n"),
+    *("jsonform", "layout", "wire", "exporters", "i18n"),
 }
 # Modules whose import would cost an offline lookup more than it is worth.
 TOO_DEAR = {
@@ -171,7 +172,17 @@ def test_an_offline_lookup_loads_these_modules_of_ours_and_no_others() -> None:
             f"mailsetup.{name}"
             for name in (
                 *("__main__", "i18n", "cli", "api", "address", "errors", "model", "answers", "ranking", "index"),
-                *("database", "helptext", "options", "render", "text", "commands", "commands.lookup", "jsonform"),
+                *(
+                    "database",
+                    "helptext",
+                    "options",
+                    "render",
+                    "layout",
+                    "text",
+                    "commands",
+                    "commands.lookup",
+                    "jsonform",
+                ),
             )
         ),
     }

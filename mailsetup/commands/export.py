@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .. import api, helptext, options, render, text
+from .. import api, helptext, layout, options, render, text
 from ..errors import InputError
 from ..i18n import _
 from ..model import NetworkOptions, Protocol, Status
@@ -60,11 +60,11 @@ def command(
     with render.progress(_("Asking {target} …").format(target=target)):
         answer = api.lookup(target, offline=offline, protocols=wanted, options=options)
     if answer.address.local_part is not None and answer.status is not Status.FOUND:
-        click.echo("\n".join(text.lookup_lines(answer, explain=False)), err=True)
+        click.echo("\n".join(layout.lookup_lines(answer, explain=False)), err=True)
         return exit_code(answer)
     account = api.account_of(answer, display_name)
     made = exporter.render(account)
     exporting.deliver(made, exporter, output, force=force)
-    for line in (*text.preparations(answer), *text.warnings(answer), *map(text.notice, made.notices)):
+    for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, made.notices)):
         click.echo(f"! {line}", err=True)
     return EXIT_OK

@@ -16,7 +16,10 @@ from ..model import Address, Candidate, Notice, Provider, SourceReport, Status
 
 # Answers that mean "asked, and there is none". Everything else that goes wrong means "could not ask".
 NOTHING_CODES = frozenset(
-    {"dns.nxdomain", "dns.no_address", "tcp.refused", "discover.not_autoconfig", "discover.empty"}
+    {
+        *("dns.nxdomain", "dns.no_address", "tcp.refused"),
+        *("discover.not_autoconfig", "discover.empty", "discover.domain_mismatch", "discover.invalid_values"),
+    }
 )
 # Client errors that ask to come back later or elsewhere (RFC 9110 §15.5, RFC 8470, RFC 6585); any other 4xx is a "no".
 _TRY_LATER = frozenset({"408", "421", "425", "429"})

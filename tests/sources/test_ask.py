@@ -16,6 +16,8 @@ NOTHING = [
     *(FetchFailed("http.status", status=str(status)) for status in (400, 401, 403, 404, 405, 406, 410, 418, 422, 451)),
     InvalidConfig("discover.not_autoconfig"),
     InvalidConfig("discover.empty"),
+    InvalidConfig("discover.invalid_values"),
+    InvalidConfig("discover.domain_mismatch"),
 ]
 FAILED = [
     *(LookupFailed(f"dns.{kind}") for kind in ("servfail", "timeout", "refused", "malformed", "truncated")),
@@ -29,8 +31,6 @@ FAILED = [
     *(FetchFailed(f"http.{kind}") for kind in ("timeout", "too_large", "incomplete", "certificate", "downgrade")),
     *(FetchFailed(f"http.{kind}") for kind in ("redirect_loop", "too_many_redirects", "private_address", "bad_scheme")),
     *(InvalidConfig(f"xml.{kind}") for kind in ("syntax", "dtd", "depth", "encoding")),
-    InvalidConfig("discover.invalid_values"),
-    InvalidConfig("discover.domain_mismatch"),
     MailsetupError("pacc.digest_mismatch"),
 ]
 

@@ -1,0 +1,246 @@
+"""Answers as lines and rows: complete, aligned in both languages, and harmless to a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from unicodedata import east_asian_width
+
+import pytest
+
+from fakes import (
+    PLAIN,
+    SMTP,
+    TLS,
+    FakeNet,
+    candidate,
+    config,
+    endpoint,
+    failed,
+    provider,
+    report,
+    run,
+    target,
+)
+from mailsetup import address, i18n, layout, text
+from mailsetup.answers import conclude
+from mailsetup.model import (
+    Authentication,
+    Confidence,
+    Lookup,
+    Note,
+    Notice,
+    ProbeResult,
+    Protocol,
+    ProviderStatus,
+    Security,
+    SourceReport,
+    Stage,
+    Status,
+    TLSFacts,
+)
+from mailsetup.ranking import rank
+from mailsetup.sources import Page, autoconfig
+
+HOSTILE = "a\x1b[31mb\x07c\u202ed\x9be\nf\x7fg"
+
+
+@pytest.fixture
+def chinese() -> Iterator[None]:
+    i18n.use("zh")
+    yield
+    i18n.use("en")
+
+
+def answer(*reports: SourceReport, query: str = "fred@example.com") -> Lookup:
+    parsed = address.parse(query)
+    every = frozenset(Protocol)
+    return conclude(query, parsed, reports, rank(reports, parsed.domain, every), every, time.monotonic())
+
+
+def cells(line: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in line)
+
+
+def test_columns_line_up_although_chinese_characters_are_two_cells_wide() -> None:
+    code = endpoint(authentication=(Authentication.AUTH_CODE,))  # its name holds three Chinese characters
+    plain = endpoint(SMTP, "smtp.example.com", 465)
+    lines = layout.lookup_lines(answer(report("autoconfig", code, plain, confidence=Confidence.HIGH)), explain=False)
+    head, first, second = (line for line in lines if line.startswith(("Protocol", "IMAP ", "SMTP ")))
+    certainty = cells(head[: head.index("Certainty")])
+    for row in (first, second):
+        assert cells(row[: row.rindex("sure")]) == certainty
+    assert first.index("sure") != second.index("sure")  # the same cell, but not the same character
+
+
+def test_full_width_letters_are_two_cells_wide_as_well() -> None:
+    wide = layout.lookup_lines(answer(report("ispdb", endpoint()), query="ｆｒｅｄ@example.com"), explain=False)
+    narrow = layout.lookup_lines(answer(report("ispdb", endpoint()), query="fourfour@example.com"), explain=False)
+    assert [cells(line) for line in wide[1:4]] == [cells(line) for line in narrow[1:4]]
+
+
+@pytest.mark.usefixtures("chinese")
+def test_columns_line_up_in_chinese() -> None:
+    lookup = answer(report("autoconfig", endpoint(), endpoint(SMTP, "smtp.example.com", 465)))
+    rows = [layout.lookup_columns(), *layout.lookup_rows(lookup)]
+    lines = [
+        line for line in layout.lookup_lines(lookup, explain=False) if "example.com " in line or rows[0][1] in line
+    ]
+    assert len(lines) == 3
+    starts = {cells(line[: line.index(row[3])]) for line, row in zip(lines, rows, strict=True)}
+    assert len(starts) == 1
+
+
+def test_an_answer_in_a_pipe() -> None:
+    notes = (Note("auth-code", "Make a code.", "生成授权码。"), Note("history", "Founded long ago.", "很久以前。"))
+    entry = provider(needs=("auth-code", "imap-id"), notes=notes, wrong_hosts=("mail.example.com",))
+    known = report("providers", *(e.endpoint for e in entry.endpoints), confidence=Confidence.HIGH)
+    lines = layout.lookup_lines(answer(known._replace(provider=entry)), explain=True)
+    assert lines[0] == "fred@example.com – Example Mail"
+    # The provider's own words instead of the general ones, where it has some.
+    assert [line for line in lines if line.startswith("  - ")] == [
+        "  - Make a code.",
+        "  - The IMAP server opens the mailbox only for clients that send the ID command; for others use POP3.",
+    ]
+    assert [line for line in lines if line.startswith("! ")] == [
+        "! Founded long ago.",
+        "! Widely copied, but wrong: mail.example.com",
+    ]
+    assert "Source: IMAP, SMTP: mailsetup's provider database" in lines
+    assert "Web mail: https://mail.example.com/" in lines
+    assert "Help: https://help.example.com/" in lines
+    assert lines[-2].split() == ["Source", "Asked", "Result", "ms", "Detail"]
+    assert lines[-1].split() == ["providers", "providers", "of", "example.com", "found", "0"]
+
+
+def test_no_answer_says_what_to_try_next() -> None:
+    empty = report("autoconfig")
+    nothing = layout.lookup_lines(answer(empty), explain=False)
+    assert nothing[0] == "fred@example.com: nothing found"
+    assert "Ask the operator of example.com" in nothing[-1]
+    skipped = layout.lookup_lines(answer(SourceReport("srv", "example.com", Status.SKIPPED)), explain=False)
+    assert "Without --offline" in skipped[-1]
+    trouble = failed("ispdb")._replace(detail="8.0")
+    lines = layout.lookup_lines(answer(empty, trouble), explain=False)
+    assert "could not find out" in lines[0]
+    assert "! could not ask ispdb: ispdb of example.com (http.timeout 8.0)" in lines
+    assert "--timeout" in lines[-1]
+    closed = provider(status=ProviderStatus.DISCONTINUED, webmail=None)
+    known = SourceReport("providers", "example", Status.FOUND, provider=closed)
+    lines = layout.lookup_lines(answer(known), explain=False)
+    assert lines[:2] == ["fred@example.com – Example Mail: no usable settings", "! This mail service has been closed."]
+    assert not any("Web mail" in line for line in lines)
+    missing = SourceReport("mx", "example.com", Status.NOTHING, code="dns.nxdomain")
+    lines = layout.lookup_lines(answer(missing), explain=False)
+    assert lines[1:] == ["! The domain example.com does not exist. Is it spelled correctly?"]
+
+
+@pytest.mark.parametrize(
+    ("form", "with_address", "with_domain"),
+    [
+        ("address", "fred@example.com", "full address"),
+        ("local-part", "fred", "the part before the @"),
+        ("unknown", "fred@example.com (not stated, try this first)", "not stated"),
+        ("%EMAILLOCALPART%-mail", "fred-mail", "%EMAILLOCALPART%-mail"),
+        ("shared", "shared", "shared"),
+    ],
+)
+def test_the_user_name_or_how_it_is_formed(form: str, with_address: str, with_domain: str) -> None:
+    of = candidate(endpoint(username_form=form))
+    assert layout.username(of, answer()) == with_address
+    assert layout.username(of, answer(query="example.com")) == with_domain
+
+
+def test_where_a_setting_comes_from() -> None:
+    def reason(*sources: str, verified: bool | None = None) -> str:
+        (merged,) = rank(
+            [report(source, endpoint()) for source in sources], "example.com", verified={endpoint().key: verified}
+        ).incoming
+        return layout.reason(merged)
+
+    assert reason("autoconfig") == "published by the domain over https"
+    assert reason("autoconfig", "well-known") == "published by the domain over https"
+    assert reason("srv", "ispdb") == "the public ISP database, confirmed by the domain's SRV records"
+    assert reason("srv", "ispdb", "providers").endswith(
+        "confirmed by the public ISP database and the domain's SRV records"
+    )
+    assert reason("srv", verified=True) == "the domain's SRV records, proved by a live connection"
+    assert reason("srv", verified=False) == "the domain's SRV records, but a live connection failed"
+    assert reason("made-up") == "made-up"
+
+
+def test_settings_of_one_origin_share_a_line() -> None:
+    ports = endpoint(), endpoint(port=1993), endpoint(SMTP, "smtp.example.com", 465)
+    lines = layout.reasons(answer(report("autoconfig", *ports)))
+    assert lines == ["IMAP, SMTP: published by the domain over https"]
+
+
+def test_links_are_those_that_the_provider_has() -> None:
+    known = SourceReport("providers", "example", Status.FOUND, provider=provider(webmail=None)._replace(help=None))
+    assert layout.links(answer(known)) == []
+    assert layout.links(answer(known._replace(provider=provider(webmail=None)))) == ["Help: https://help.example.com/"]
+
+
+def probed(stage: Stage = Stage.CAPABILITY, code: str | None = None, security: Security = TLS) -> ProbeResult:
+    of = candidate(endpoint(security=security))
+    tls = None if security is PLAIN else TLSFacts("TLSv1.3", "AES", verified=True, days_left=60)
+    facts = {"host": "imap.example.com", "port": "993"}
+    return ProbeResult(of, None, code is None, stage, code, facts=facts, tls=tls, timing_ms={"total": 41.6})
+
+
+def test_what_a_probe_proved() -> None:
+    assert text.probe_success(probed()) == "works (TLSv1.3, certificate valid for 60 more days, 42 ms)"
+    assert text.probe_success(probed(Stage.MAILBOX)) == "works, login included (TLSv1.3, 42 ms)"
+    assert text.probe_success(probed(Stage.SEND)) == "works, login included (TLSv1.3, 42 ms)"
+    assert text.probe_success(probed(security=PLAIN)) == "answers, but without encryption (42 ms)"
+
+
+def test_verdicts_with_their_remedies() -> None:
+    fine = probed()._replace(notices=(Notice("certificate-expires-soon", {"days": "3"}),))
+    assert layout.probe_lines([fine, probed(Stage.CONNECT, "tcp.refused")], None) == [
+        "OK  IMAP imap.example.com:993 SSL/TLS: works (TLSv1.3, certificate valid for 60 more days, 42 ms)",
+        "      ! The certificate expires in 3 days.",
+        "FAIL  IMAP imap.example.com:993 SSL/TLS: imap.example.com is there, but nothing listens on port 993.",
+        "      tcp.refused (connecting)",
+        "      -> Use another port: 993 (IMAP), 995 (POP3) or 465 (SMTP) with SSL/TLS, or 587 (SMTP) with STARTTLS.",
+        "      -> The service may have been switched off, or a firewall rejects the connection.",
+    ]
+
+
+def test_one_provider_in_full() -> None:
+    entry = provider(
+        mx=(".mx.example.com",), notes=(Note("auth-code", "Make a code.", "x"),), wrong_hosts=("mail.example.com",)
+    )
+    lines = layout.provider_lines(entry)
+    assert lines[:3] == ["example: Example Mail / 示例邮箱", "Domains: example.com", "MX: .mx.example.com"]
+    assert "  IMAP  imap.example.com:993  SSL/TLS  address  password  sure" in lines
+    assert "! [auth-code] Make a code." in lines
+    assert "! [wrong-host] Widely copied, but wrong: mail.example.com" in lines
+    assert lines[-1] == "  official-page: https://help.example.com/imap (imap, smtp) 2026-01-02"
+    closed = provider(status=ProviderStatus.DISCONTINUED, domains=(), endpoints=(endpoint(authentication=()),))
+    lines = layout.provider_lines(closed)
+    assert lines[1:3] == ["This mail service has been closed.", "Domains: –"]
+    assert "  IMAP  imap.example.com:993  SSL/TLS  address  –  sure" in lines
+
+
+@pytest.mark.usefixtures("chinese")
+def test_in_chinese_the_provider_has_its_chinese_name() -> None:
+    known = report("providers", endpoint())._replace(provider=provider())
+    assert layout.headline(answer(known)).endswith("示例邮箱")
+
+
+@pytest.mark.parametrize("place", ["display_name", "username", "host"])
+def test_nothing_that_a_stranger_s_file_says_can_act_on_a_terminal(place: str) -> None:
+    hostile = "".join(f"&#{ord(c)};" if c not in "\x07\x1b" else "" for c in HOSTILE)  # XML has no way to say those two
+    url = autoconfig.url("example.com")
+    page = config(**{place: hostile})
+    net = FakeNet(pages={url: Page(url, (url, "https://hoster.example.net/c.xml"), page)})
+    (line,), _seconds = run(autoconfig.discover(target(), net))
+    lookup = answer(line)
+    for shown in (*layout.lookup_lines(lookup, explain=True), *layout.probe_lines([], None)):
+        assert shown.isprintable()
+
+
+def test_a_source_that_says_nothing_about_the_login_is_shown_to_say_nothing() -> None:
+    (row,) = layout.lookup_rows(answer(report("srv", endpoint(authentication=()))))
+    assert row[5] == "not stated"
