@@ -33,8 +33,8 @@ from .ranking import rank
 if TYPE_CHECKING:
     from .exporters import Export
     from .model import ProbeResult
-    from .net import Resolver
     from .probing import Plan
+    from .resolver import Resolver
     from .wire import Secret
 
 ALL_PROTOCOLS = frozenset(Protocol)
@@ -127,7 +127,7 @@ async def discover_async(
 ) -> Lookup:
     """``discover`` for callers with a running event loop."""
     from . import discovery
-    from .net import Resolver
+    from .resolver import Resolver
 
     address = addresses.parse(query)
     options = options or NetworkOptions()
@@ -190,7 +190,7 @@ async def probe_async(
 ) -> tuple[ProbeResult, ...]:
     """``probe`` for callers with a running event loop."""
     from . import probing
-    from .net import Resolver
+    from .resolver import Resolver
 
     options = options or NetworkOptions()
     resolver = resolver or Resolver(options.nameservers)

@@ -512,7 +512,8 @@ def _port_fault(protocol: Protocol, port: int, security: Security) -> str | None
 def _rate(endpoints: list[Endpoint], origins: list[Origin]) -> tuple[RatedEndpoint, ...]:
     """Each endpoint with the confidence that the origins of its protocol give it.
 
-    A live check connected to the first IMAP and the first SMTP server only.
+    Sources agree on the first server of a protocol, and a live check connected to that one. Which of them know the
+    further ports as well is not recorded, so only the provider's own page makes those sure.
     """
     rated = []
     seen: set[Protocol] = set()
@@ -520,11 +521,11 @@ def _rate(endpoints: list[Endpoint], origins: list[Origin]) -> tuple[RatedEndpoi
         kinds = [origin.kind for origin in origins if endpoint.protocol in origin.facts]
         first = endpoint.protocol not in seen
         seen.add(endpoint.protocol)
-        strong = {"official-page", "several-sources"} | ({"live-checked"} if first else set())
         weak = sum(kind in {"quoted", "single-source"} for kind in kinds)
-        if strong.intersection(kinds) or weak >= 2:
+        agreed = "several-sources" in kinds or weak >= 2
+        if "official-page" in kinds or (first and (agreed or "live-checked" in kinds)):
             confidence = Confidence.HIGH
         else:
-            confidence = Confidence.MEDIUM if weak else Confidence.LOW
+            confidence = Confidence.MEDIUM if agreed or weak else Confidence.LOW
         rated.append(RatedEndpoint(endpoint, confidence))
     return tuple(rated)

@@ -12,6 +12,7 @@ import time
 from typing import cast
 
 from .answers import conclude
+from .deadline import Deadline
 from .fetch import Web
 from .index import Index
 from .model import (
@@ -26,9 +27,10 @@ from .model import (
     SourceReport,
     Status,
 )
-from .net import Deadline, Network, Resolver
+from .net import Network
 from .prober import probe_endpoint
 from .ranking import rank
+from .resolver import Resolver
 from .sources import Net, Source, Target, autoconfig, http_autoconfig, ispdb, mx, srv, well_known
 
 # In order of authority: a hit makes everything behind it unnecessary. (A module has the attributes of Source; mypy

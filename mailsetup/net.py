@@ -1,6 +1,6 @@
-"""The only file that opens sockets: DNS questions, checked TCP connections and TLS on them.
+"""The only file that opens connections: checked addresses, TCP, and TLS on it.
 
-Everything ends at one monotonic deadline. Names are resolved here, the addresses are checked (no private ranges unless
+Everything ends at one monotonic deadline. Names are resolved once, the addresses are checked (no private ranges unless
 allowed) and the connection goes to the *checked* address, so a second DNS answer cannot redirect it. TLS runs over
 ``ssl.MemoryBIO``: that keeps the first bytes a server sent (which tell what answered instead of TLS), makes "nothing
 may be buffered at the switch" exact, and behaves the same on every Python and platform.
@@ -14,114 +14,29 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, NoReturn
 
 from . import tls
-from .errors import ConnectFailed, InputError, LookupFailed, MailsetupError
+from .deadline import Deadline
+from .errors import ConnectFailed, LookupFailed
 from .model import AddressResult, NetworkOptions
+from .resolver import Resolver
 from .sources import MXRecord, SRVRecord
 
 if TYPE_CHECKING:
-    import dns.rdatatype
-    import dns.resolver
+    pass
 
 # RFC 8305 §5: how long to wait for one address before the next is tried as well.
 CONNECTION_ATTEMPT_DELAY_S = 0.25
 # A SYN is repeated after 1, 3 and 7 seconds; what has not answered by then does not answer.
 CONNECT_LIMIT_S = 8.0
-QUERY_TIMEOUT_S = 2.0  # one UDP question to one name server, before it is repeated or the next one asked
-QUESTION_LIMIT_S = 10.0  # to all of them together; whoever waits for the answer has a deadline of his own
 _CHUNK_BYTES = 16 * 1024
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 # Local NAT64 (RFC 8215), site-local (RFC 3879) and IPv4-compatible (RFC 4291 §2.5.5.1) addresses: ``ipaddress`` takes
 # some of them for global ones, depending on its version.
 _NEVER_PUBLIC = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "fec0::/10", "::/96")))
-
-
-class Deadline:
-    """A point on the monotonic clock at which everything ends."""
-
-    def __init__(self, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.at = self._loop.time() + seconds
-
-    def remaining(self) -> float:
-        """Seconds left, never negative."""
-        return max(0.0, self.at - self._loop.time())
-
-    def within(self, limit_s: float) -> Deadline:
-        """The same deadline, or ``limit_s`` from now if that is earlier."""
-        return Deadline(min(limit_s, self.remaining()))
-
-    @contextlib.asynccontextmanager
-    async def enforce(self, error: Callable[[], MailsetupError]) -> AsyncIterator[None]:
-        """Run the block until the deadline, then raise ``error()``."""
-        try:
-            async with asyncio.timeout_at(self.at):
-                yield
-        except TimeoutError:
-            raise error() from None
-
-
-class Resolver:
-    """DNS questions with answers shared by everything that runs on one event loop."""
-
-    def __init__(self, nameservers: tuple[str, ...] = ()) -> None:
-        """Raise InputError for a name server that is not an IP address, LookupFailed if the system names none."""
-        # 100 ms and more: imported here, on the network path only.
-        import dns.asyncresolver
-        import dns.nameserver
-        import dns.resolver
-
-        try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
-        except dns.resolver.NoResolverConfiguration:
-            raise LookupFailed("dns.no_resolver") from None
-        if nameservers:
-            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*_nameserver(text)) for text in nameservers]
-        self._resolver.timeout = QUERY_TIMEOUT_S
-        self._resolver.use_search_by_default = False
-        self._resolver.cache = dns.resolver.LRUCache()
-        self._running: dict[tuple[str, str], asyncio.Task[dns.resolver.Answer]] = {}
-
-    async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
-        """The answer for ``name``, empty if the name has no such record; raise LookupFailed."""
-        key = (name, kind)
-        task = self._running.get(key)
-        if task is None:
-            # The question outlives a caller that gives up, because others may be waiting for the same answer.
-            task = asyncio.create_task(self._ask(name, kind))
-            self._running[key] = task
-            task.add_done_callback(lambda done: self._forget(key, done))
-        async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
-            return await asyncio.shield(task)
-
-    def _forget(self, key: tuple[str, str], task: asyncio.Task[dns.resolver.Answer]) -> None:
-        self._running.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # everyone may have stopped waiting: mark it as seen
-
-    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer:
-        import dns.exception
-        import dns.name
-        import dns.resolver
-
-        try:
-            return await self._resolver.resolve(name + ".", kind, lifetime=QUESTION_LIMIT_S, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN:
-            code = "dns.nxdomain"
-        except dns.resolver.LifetimeTimeout:
-            code = "dns.timeout"
-        except dns.resolver.NoNameservers as error:
-            code = _reason(error.kwargs["errors"])
-        except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
-            code = "dns.bad_name"
-        except dns.exception.DNSException:
-            code = "dns.malformed"
-        raise LookupFailed(code, name=name)
 
 
 class Network:
@@ -365,24 +280,6 @@ def _connect_failed(error: OSError) -> ConnectFailed:
     return ConnectFailed("tcp.unreachable", reason=error.strerror or type(error).__name__)
 
 
-def _nameserver(text: str) -> tuple[str, int]:
-    host, port = text, "53"
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if rest or not bracket:
-            port = rest[1:] if rest.startswith(":") else ""
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        raise InputError("input.nameserver", query=text) from None
-    # int() would take signs, spaces and underscores as well.
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise InputError("input.nameserver", query=text)
-    return host, int(port)
-
-
 def _literal_addresses(host: str) -> list[str]:
     if host == "localhost":  # RFC 6761 §6.3: never asked in DNS
         return ["127.0.0.1", "::1"]
@@ -394,20 +291,3 @@ def _literal_addresses(host: str) -> list[str]:
 
 def _dns_name(name: object) -> str:
     return str(name).rstrip(".").lower()
-
-
-def _reason(errors: Iterable[tuple[str, bool, int, Exception | str, object]]) -> str:
-    """The code for "no name server gave an answer", from dnspython's account of what went wrong with each."""
-    import dns.message
-
-    problems = [problem for _server, _tcp, _port, problem, _response in errors]
-    if any(isinstance(problem, dns.message.ChainTooLong) for problem in problems):
-        return "dns.cname_loop"
-    for rcode, code in (("SERVFAIL", "dns.servfail"), ("REFUSED", "dns.refused")):
-        if rcode in problems:
-            return code
-    if problems and all(isinstance(problem, OSError) for problem in problems):
-        return "dns.unreachable"
-    if any(isinstance(problem, dns.message.Truncated) for problem in problems) and isinstance(problems[-1], OSError):
-        return "dns.truncated"  # too long for UDP, and TCP (RFC 7766) is blocked
-    return "dns.malformed" if any(isinstance(problem, Exception) for problem in problems) else "dns.servfail"

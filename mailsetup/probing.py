@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from . import address as addresses
+from .deadline import Deadline
 from .errors import InputError
 from .model import (
     USERNAME_UNKNOWN,
@@ -24,8 +25,9 @@ from .model import (
     Protocol,
     Security,
 )
-from .net import Deadline, Network, Resolver
+from .net import Network
 from .prober import probe_endpoint
+from .resolver import Resolver
 from .wire import Login, Secret
 
 DEFAULT_TIMEOUT_S = 20.0

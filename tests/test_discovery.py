@@ -9,6 +9,7 @@ import pytest
 
 from fakes import ISPDB, PLAIN, SMTP, FakeNet, config, endpoint, provider, run, target
 from mailsetup import api
+from mailsetup.deadline import Deadline
 from mailsetup.discovery import GRACE_FACTOR, GRACE_S, SOURCES, _ask_all, _live_report, _verdict
 from mailsetup.errors import ConnectFailed, FetchFailed, InputError, LookupFailed
 from mailsetup.model import (
@@ -23,7 +24,7 @@ from mailsetup.model import (
     Status,
     TLSFacts,
 )
-from mailsetup.net import Deadline, Resolver
+from mailsetup.resolver import Resolver
 from mailsetup.sources import MXRecord, SRVRecord
 
 AUTOCONFIG = "https://autoconfig.example.com/mail/config-v1.1.xml"

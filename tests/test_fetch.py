@@ -10,10 +10,12 @@ import pytest
 
 from lab import Authority
 from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, StartTLS, Step, Wait
+from mailsetup.deadline import Deadline
 from mailsetup.errors import NetworkError
 from mailsetup.fetch import MAX_BODY_BYTES, MAX_HEADER_BYTES, Web
 from mailsetup.model import NetworkOptions
-from mailsetup.net import Deadline, Network, Resolver
+from mailsetup.net import Network
+from mailsetup.resolver import Resolver
 from mailsetup.sources import Page
 from names import NameServer
 

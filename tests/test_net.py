@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.fakes import Blackhole, Expect, Reset, Say, ScriptedServer, ScriptedUDP, SilentUDP, Wait
+from mailsetup.deadline import Deadline
 from mailsetup.errors import ConnectFailed, InputError, LookupFailed
 from mailsetup.model import AddressResult, NetworkOptions
-from mailsetup.net import Deadline, Network, Resolver, is_public
+from mailsetup.net import Network, is_public
+from mailsetup.resolver import Resolver
 from mailsetup.sources import MXRecord, SRVRecord
 from names import NameServer
 

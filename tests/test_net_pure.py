@@ -8,8 +8,10 @@ import errno
 import pytest
 
 from fakes import run
+from mailsetup.deadline import Deadline
 from mailsetup.errors import ConnectFailed, InputError, LookupFailed
-from mailsetup.net import Deadline, Resolver, _connect_failed
+from mailsetup.net import _connect_failed
+from mailsetup.resolver import Resolver
 
 
 def test_a_deadline_counts_down_and_stops_at_zero() -> None:

@@ -16,10 +16,12 @@ import pytest
 from lab import Authority
 from lab.fakes import Expect, Say, ScriptedServer, StartTLS, Step, Wait
 from mailsetup import prober
+from mailsetup.deadline import Deadline
 from mailsetup.errors import InputError
 from mailsetup.model import Candidate, Confidence, Endpoint, NetworkOptions, ProbeResult, Protocol, Security, Stage
-from mailsetup.net import Deadline, Network, Resolver
+from mailsetup.net import Network
 from mailsetup.prober import probe_endpoint
+from mailsetup.resolver import Resolver
 from mailsetup.wire import Dialogue, Login, Secret, Send, Session
 from names import NameServer
 

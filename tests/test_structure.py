@@ -39,13 +39,16 @@ ARROWS: dict[str, set[str]] = {
     "database": FACTS | {"index"},
     "sources": FACTS | {"address", "database", "index", "clientconfig", "sources"},
     "tls": FACTS | {"wire"},
-    "net": FACTS | {"tls", "sources"},
+    "deadline": {"errors"},
+    "resolver": {"deadline", "errors"},
+    "net": FACTS | {"deadline", "resolver", "sources", "tls"},
     "fetch": FACTS | {"__init__", "address", "tls", "net", "sources"},
     "prober": FACTS | {"tls", "net", "wire"},
-    "discovery": FACTS | {"answers", "fetch", "index", "net", "prober", "ranking", "sources"},
-    "probing": FACTS | {"address", "net", "prober", "wire"},
+    "discovery": FACTS | {"answers", "deadline", "fetch", "index", "net", "prober", "ranking", "resolver", "sources"},
+    "probing": FACTS | {"address", "deadline", "net", "prober", "resolver", "wire"},
     "api": FACTS
-    | {"address", "answers", "database", "discovery", "exporters", "index", "net", "probing", "ranking", "wire"},
+    | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
+    | {"wire"},
     "bulk": set(),
     "files": {"errors"},
     "password": {"errors", "i18n", "wire"},
@@ -54,15 +57,15 @@ ARROWS: dict[str, set[str]] = {
     "options": {"model", "i18n"},
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
-    | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "layout", "net", "options"}
-    | {"password", "probing", "render", "text"},
+    | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "layout", "options"}
+    | {"password", "probing", "render", "resolver", "text"},
     "cli": {"__init__", "commands", "errors", "helptext", "i18n", "options", "text"},
 }
 # Which part may load which installed package.
 LIBRARIES = {
     "click": {"cli", "commands", "helptext", "options", "exporting", "password"},
     "rich": {"render"},
-    "dns": {"net"},
+    "dns": {"resolver"},
     "h11": {"fetch"},
     "idna": {"address"},
     "publicsuffixlist": {"address"},

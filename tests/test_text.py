@@ -35,7 +35,7 @@ from mailsetup.model import (
     Stage,
     Status,
 )
-from mailsetup.net import Resolver
+from mailsetup.resolver import Resolver
 from mailsetup.tls import client_context
 from mailsetup.wire import Login, Secret, Session
 from mailsetup.wire.imap import imap

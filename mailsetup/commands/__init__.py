@@ -16,7 +16,7 @@ from ..i18n import _
 from ..model import Lookup, NetworkOptions, Protocol, Status
 
 if TYPE_CHECKING:
-    from ..net import Resolver
+    from ..resolver import Resolver
 
 # Name on the command line -> module in this folder.
 COMMANDS = {"lookup": "lookup", "probe": "probe", "export": "export", "providers": "providers"}
@@ -52,7 +52,7 @@ def shared_resolver(options: NetworkOptions) -> Callable[[], Resolver]:
 
     @cache
     def make() -> Resolver:
-        from ..net import Resolver
+        from ..resolver import Resolver
 
         return Resolver(options.nameservers)
 

@@ -1,0 +1,110 @@
+"""DNS questions through dnspython: each asked once, whoever wants the answer, and what it means when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .deadline import Deadline
+from .errors import InputError, LookupFailed
+
+if TYPE_CHECKING:
+    import dns.resolver
+
+QUERY_TIMEOUT_S = 2.0  # one UDP question to one name server, before it is repeated or the next one asked
+QUESTION_LIMIT_S = 10.0  # to all of them together; whoever waits for the answer has a deadline of his own
+
+
+class Resolver:
+    """DNS questions with answers shared by everything that runs on one event loop."""
+
+    def __init__(self, nameservers: tuple[str, ...] = ()) -> None:
+        """Raise InputError for a name server that is not an IP address, LookupFailed if the system names none."""
+        # 100 ms and more: imported here, on the network path only.
+        import dns.asyncresolver
+        import dns.nameserver
+        import dns.resolver
+
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        except dns.resolver.NoResolverConfiguration:
+            raise LookupFailed("dns.no_resolver") from None
+        if nameservers:
+            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*_nameserver(text)) for text in nameservers]
+        self._resolver.timeout = QUERY_TIMEOUT_S
+        self._resolver.use_search_by_default = False
+        self._resolver.cache = dns.resolver.LRUCache()
+        self._running: dict[tuple[str, str], asyncio.Task[dns.resolver.Answer]] = {}
+
+    async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
+        """The answer for ``name``, empty if the name has no such record; raise LookupFailed."""
+        key = (name, kind)
+        task = self._running.get(key)
+        if task is None:
+            # The question outlives a caller that gives up, because others may be waiting for the same answer.
+            task = asyncio.create_task(self._ask(name, kind))
+            self._running[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+        async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
+            return await asyncio.shield(task)
+
+    def _forget(self, key: tuple[str, str], task: asyncio.Task[dns.resolver.Answer]) -> None:
+        self._running.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # everyone may have stopped waiting: mark it as seen
+
+    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer:
+        import dns.exception
+        import dns.name
+        import dns.resolver
+
+        try:
+            return await self._resolver.resolve(name + ".", kind, lifetime=QUESTION_LIMIT_S, raise_on_no_answer=False)
+        except dns.resolver.NXDOMAIN:
+            code = "dns.nxdomain"
+        except dns.resolver.LifetimeTimeout:
+            code = "dns.timeout"
+        except dns.resolver.NoNameservers as error:
+            code = _reason(error.kwargs["errors"])
+        except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
+            code = "dns.bad_name"
+        except dns.exception.DNSException:
+            code = "dns.malformed"
+        raise LookupFailed(code, name=name)
+
+
+def _nameserver(text: str) -> tuple[str, int]:
+    host, port = text, "53"
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if rest or not bracket:
+            port = rest[1:] if rest.startswith(":") else ""
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise InputError("input.nameserver", query=text) from None
+    # int() would take signs, spaces and underscores as well.
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise InputError("input.nameserver", query=text)
+    return host, int(port)
+
+
+def _reason(errors: Iterable[tuple[str, bool, int, Exception | str, object]]) -> str:
+    """The code for "no name server gave an answer", from dnspython's account of what went wrong with each."""
+    import dns.message
+
+    problems = [problem for _server, _tcp, _port, problem, _response in errors]
+    if any(isinstance(problem, dns.message.ChainTooLong) for problem in problems):
+        return "dns.cname_loop"
+    for rcode, code in (("SERVFAIL", "dns.servfail"), ("REFUSED", "dns.refused")):
+        if rcode in problems:
+            return code
+    if problems and all(isinstance(problem, OSError) for problem in problems):
+        return "dns.unreachable"
+    if any(isinstance(problem, dns.message.Truncated) for problem in problems) and isinstance(problems[-1], OSError):
+        return "dns.truncated"  # too long for UDP, and TCP (RFC 7766) is blocked
+    return "dns.malformed" if any(isinstance(problem, Exception) for problem in problems) else "dns.servfail"
