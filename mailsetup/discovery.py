@@ -29,7 +29,7 @@ from .model import (
 )
 from .net import Network
 from .prober import probe_endpoint
-from .ranking import rank
+from .ranking import Ranking, rank
 from .resolver import Resolver
 from .sources import Net, Source, Target, autoconfig, http_autoconfig, ispdb, mx, srv, well_known
 
@@ -73,8 +73,8 @@ async def discover(
     reports += await _ask_all(target, web, protocols, allow_http=options.allow_http, whole_ledger=whole_ledger)
     ranking = rank(reports, address.domain, protocols)
     live: list[ProbeResult] = []
-    if options.verify:
-        live = await _verify(ranking.incoming + ranking.outgoing, network)
+    while options.verify and (untried := _to_verify(ranking, live)):
+        live += await asyncio.gather(*(probe_endpoint(candidate, network) for candidate in untried))
         ranking = rank(reports, address.domain, protocols, {r.candidate.endpoint.key: _verdict(r) for r in live})
     answer = conclude(query, address, reports, ranking, protocols, started)
     return answer._replace(reports=(*answer.reports, *(_live_report(result) for result in live)))
@@ -136,12 +136,19 @@ def _suffices(usable: set[Protocol], wanted: frozenset[Protocol]) -> bool:
     return wanted <= usable
 
 
-async def _verify(candidates: tuple[Candidate, ...], network: Network) -> list[ProbeResult]:
-    """Connect to the best candidates of each protocol, without credentials, all at once."""
-    chosen = []
+def _to_verify(ranking: Ranking, live: list[ProbeResult]) -> list[Candidate]:
+    """What to connect to next: the best candidates of each protocol, until its very best has been tried.
+
+    A candidate that was disproved sinks, and what comes up in its place has not been tried yet.
+    """
+    tried = {result.candidate.endpoint.key for result in live}
+    recommended = ranking.incoming + ranking.outgoing
+    chosen: list[Candidate] = []
     for protocol in Protocol:
-        chosen += [c for c in candidates if c.endpoint.protocol is protocol][:VERIFIED_PER_PROTOCOL]
-    return list(await asyncio.gather(*(probe_endpoint(candidate, network) for candidate in chosen)))
+        best = [c for c in recommended if c.endpoint.protocol is protocol][:VERIFIED_PER_PROTOCOL]
+        if best and best[0].endpoint.key not in tried:
+            chosen += [c for c in best if c.endpoint.key not in tried]
+    return chosen
 
 
 def _verdict(result: ProbeResult) -> bool | None:

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import pytest
 
-from fakes import ISPDB, PLAIN, SMTP, FakeNet, config, endpoint, provider, run, target
-from mailsetup import api
+from fakes import ISPDB, PLAIN, SMTP, FakeNet, config, endpoint, provider, report, run, target
+from mailsetup import api, discovery
 from mailsetup.deadline import Deadline
 from mailsetup.discovery import GRACE_FACTOR, GRACE_S, SOURCES, _ask_all, _live_report, _verdict
 from mailsetup.errors import ConnectFailed, FetchFailed, InputError, LookupFailed
@@ -33,6 +33,7 @@ FROM_ISPDB = ISPDB + "example.com"
 HTTP = "http://autoconfig.example.com/mail/config-v1.1.xml"
 IMAPS, SUBMISSIONS = "_imaps._tcp.example.com", "_submissions._tcp.example.com"
 HOSTER = provider("hoster", domains=("hoster.net",), mx=("mx.hoster.net",))
+IMAP_ONLY = frozenset({Protocol.IMAP})
 WAITED_FOR = 100.0  # longer than any grace
 
 
@@ -323,6 +324,26 @@ def test_a_check_that_could_not_be_made_leaves_the_settings_undecided() -> None:
     lookup = discover("fred@qq.com", NoNames("dns.timeout"), online=True)
     assert {candidate.verified for candidate in lookup.recommended()} == {None}
     assert "degraded" in [notice.code for notice in lookup.notices]
+
+
+def tried(code: str) -> list[str]:
+    """The hosts that are connected to when the outcome is always ``code``, in order."""
+    stronger = report("autoconfig", *(endpoint(host=f"a{n}.example.com") for n in range(3)))
+    weaker = report("ispdb", endpoint(host="b.example.com"))
+    both = stronger._replace(candidates=stronger.candidates + weaker.candidates)
+    of = target()
+    finding = discovery.discover(
+        str(of.address), of.address, of.database, NetworkOptions(), NoNames(code), known=both, protocols=IMAP_ONLY
+    )
+    return [line.locator.partition(".")[0] for line in run(finding)[0].reports if line.source == "live"]
+
+
+def test_when_the_best_servers_are_disproved_the_next_are_tried() -> None:
+    assert tried("dns.nxdomain") == ["a0", "a1", "a2", "b"]
+
+
+def test_when_the_best_servers_could_not_be_asked_the_next_are_not_tried() -> None:
+    assert tried("dns.timeout") == ["a0", "a1"]
 
 
 def test_no_server_is_tried_unless_wanted() -> None:
