@@ -12,10 +12,13 @@ from .errors import InputError
 def write(path: Path, body: bytes, *, private: bool, force: bool) -> None:
     """Create ``path`` with ``body``; raise InputError if it exists (without ``force``) or cannot be written.
 
-    With ``force`` the new file replaces the old one in one step, so that a failure leaves the old one whole.
+    With ``force`` the new file replaces the old one in one step, so that a failure leaves the old one whole. A device
+    or pipe is written to: root would otherwise put a file in its place.
     """
     try:
-        if force:
+        if force and path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_bytes(body)
+        elif force:
             _replace(path, body, private=private)
         else:
             _create(path, body, private=private)

@@ -45,6 +45,20 @@ def test_an_existing_file_is_replaced_when_told_to(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
 
 
+@posix
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        files.write(pipe, b"new", private=False, force=True)
+        assert os.read(reader, 10) == b"new"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_a_folder_that_does_not_exist_is_a_usage_error(tmp_path: Path, *, force: bool) -> None:
     with pytest.raises(InputError, match=r"input\.unwritable") as failure:
