@@ -90,6 +90,8 @@ def provider_object(provider: Provider) -> Object:
 def error_object(query: str, error: MailsetupError) -> Object:
     """The record that stands in the place of a target that could not be understood."""
     message = text.error(error)
+    # Bytes that are no text reach us as lone surrogates (PEP 383), which strict JSON readers refuse (RFC 8259 §8.2).
+    query = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in query)
     return {"schema": SCHEMA, "query": query, "status": "error", "code": error.code, "message": message}
 
 

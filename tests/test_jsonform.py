@@ -229,6 +229,14 @@ def test_a_target_that_could_not_be_understood_is_a_record_in_its_place() -> Non
     }
 
 
+def test_a_target_that_is_no_text_is_shown_as_far_as_it_is() -> None:
+    with pytest.raises(InputError) as refusal:
+        parse("\udcff@qq.com")
+    record = jsonform.error_object("\udcff@qq.com", refusal.value)
+    assert record["query"] == "\ufffd@qq.com"
+    jsonform.dumps(record, ascii_only=False).encode()
+
+
 def test_a_provider_in_full() -> None:
     entry = provider(mx=(".mx.example.com",), wrong_hosts=("mail.example.com",), needs=("imap-id",))
     value = written(jsonform.provider_object(entry))
