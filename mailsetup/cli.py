@@ -11,7 +11,7 @@ import click
 
 from . import __version__, helptext, options, text
 from .commands import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_USAGE
-from .errors import MailsetupError
+from .errors import InputError, MailsetupError
 from .i18n import _
 
 
@@ -72,9 +72,19 @@ def run(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, SystemExit):
         # The reader has gone (`mailsetup … | head`): nothing is wrong, and nobody is left to be told. While a command
         # runs click notices first and exits, its only way out that is no exception of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return EXIT_OK
+    except OSError as error:
+        # Trouble with files and the network is a MailsetupError by now: this is standard output, as on a full disk.
+        _forget_output()
+        unwritable = InputError("input.unwritable", path="<stdout>", reason=error.strerror or "")
+        return _complain(text.error(unwritable), EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _forget_output() -> None:
+    """Let what is still buffered go nowhere: Python writes it at its end, and would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_code(error: MailsetupError) -> int:

@@ -178,6 +178,29 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 
 @posix
+@pytest.mark.parametrize("arguments", ["lookup user@qq.com --json", "export user@qq.com --to steps", "providers list"])
+def test_an_output_that_cannot_be_written_is_one_line(arguments: str) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("needs a full device")
+    command = f'"{sys.executable}" -m mailsetup {arguments} > /dev/full'
+    finished = subprocess.run(["bash", "-c", command], capture_output=True, cwd=REPOSITORY, check=False)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(b"mailsetup: error: <stdout> cannot be written: ")
+    assert finished.stderr.count(b"\n") == 1
+
+
+@posix
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("lookup user@qq.com >&-", 0), ("lookup --offline - <&-", 0), ("lookup a@b@c 2>&-", 2)],
+)
+def test_a_stream_that_is_closed_is_an_empty_one(arguments: str, code: int) -> None:
+    command = f'"{sys.executable}" -m mailsetup {arguments}'
+    finished = subprocess.run(["bash", "-c", command], capture_output=True, cwd=REPOSITORY, check=False)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (code, b"", b"")
+
+
+@posix
 def test_an_interrupt_ends_with_130_and_without_a_traceback() -> None:
     with SilentServer() as server:
         process = subprocess.Popen(
