@@ -50,12 +50,15 @@ def candidate_object(candidate: Candidate, answer: Lookup) -> Object:
     return _candidate(candidate, candidate.endpoint.username(answer.address))
 
 
-def probe_object(query: str, results: Iterable[ProbeResult], provider: Provider | None, elapsed_ms: float) -> Object:
-    """The object for one probed target."""
+def probe_object(query: str, results: Iterable[ProbeResult], answer: Lookup | None, elapsed_ms: float) -> Object:
+    """The object for one probed target; ``answer`` is the lookup that named the endpoints, if there was one."""
+    provider = None if answer is None else answer.provider
     return {
         "schema": SCHEMA,
         "query": query,
+        "status": None if answer is None else answer.status,
         "results": [_result(result, provider) for result in results],
+        "warnings": [] if answer is None else notices(answer.notices),
         "elapsed_ms": round(elapsed_ms, 1),
     }
 

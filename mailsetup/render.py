@@ -47,13 +47,14 @@ def lookup(answer: Lookup, *, as_json: bool, everything: bool, explain: bool) ->
 
 
 def probe(
-    query: str, provider: Provider | None, results: Sequence[ProbeResult], elapsed_ms: float, *, as_json: bool
+    query: str, answer: Lookup | None, results: Sequence[ProbeResult], elapsed_ms: float, *, as_json: bool
 ) -> None:
-    """Show the verdicts on one target."""
+    """Show the verdicts on one target; ``answer`` is the lookup that named the endpoints, if there was one."""
+    provider = None if answer is None else answer.provider
     if as_json:
         from . import jsonform
 
-        write_json(jsonform.probe_object(query, results, provider, elapsed_ms))
+        write_json(jsonform.probe_object(query, results, answer, elapsed_ms))
     elif _is_terminal():
         _probe_on_terminal(query, results, provider)
     else:

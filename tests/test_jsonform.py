@@ -173,7 +173,8 @@ def probed(code: str | None) -> ProbeResult:
 
 def test_a_probe_has_the_keys_of_the_contract() -> None:
     value = written(jsonform.probe_object("imaps://imap.example.com", [probed(None)], None, 20.04))
-    assert set(value) == {"schema", "query", "results", "elapsed_ms"}
+    assert set(value) == {"schema", "query", "status", "results", "warnings", "elapsed_ms"}
+    assert (value["status"], value["warnings"]) == (None, [])
     assert (value["schema"], value["query"], value["elapsed_ms"]) == (1, "imaps://imap.example.com", 20.0)
     (item,) = value["results"]
     assert set(item) == RESULT
@@ -193,7 +194,10 @@ def test_a_probe_has_the_keys_of_the_contract() -> None:
 
 def test_a_failed_probe_says_why_and_what_to_do() -> None:
     entry = provider(needs=("auth-code",), notes=(Note("auth-code", "Make a code.", "生成授权码。"),))
-    value = written(jsonform.probe_object("fred@example.com", [probed("auth.bad_credentials")], entry, 1.0))
+    found = answer(known(entry))
+    value = written(jsonform.probe_object("fred@example.com", [probed("auth.bad_credentials")], found, 1.0))
+    assert value["status"] == "found"
+    assert [warning["code"] for warning in value["warnings"]] == ["auth-code"]
     (item,) = value["results"]
     assert set(item) == RESULT
     assert (item["outcome"], item["code"], item["stage"]) == ("failed", "auth.bad_credentials", "login")

@@ -89,8 +89,7 @@ def command(
         if answer is not None and not results and not as_json:
             render.lookup(answer, as_json=False, everything=False, explain=False)
         else:
-            provider = None if answer is None else answer.provider
-            render.probe(target, provider, results, elapsed_ms, as_json=as_json)
+            render.probe(target, answer, results, elapsed_ms, as_json=as_json)
         return _exit_code(answer, results)
 
     return work_on(targets, work, show, options.jobs, as_json=as_json)
