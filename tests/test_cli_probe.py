@@ -64,7 +64,7 @@ def test_a_server_that_works_is_proved_in_few_round_trips(lab: Lab, target: str,
 
 def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:
     record = probe(lab, "imaps://mail.example.test").record
-    assert list(record) == ["schema", "query", "results", "elapsed_ms"]
+    assert list(record) == ["schema", "query", "status", "results", "warnings", "elapsed_ms"]
     assert (record["schema"], record["query"]) == (1, "imaps://mail.example.test")
     (verdict,) = record["results"]
     assert set(verdict) == {
