@@ -44,7 +44,12 @@ VERIFIED_PER_PROTOCOL = 2
 GRACE_S = 0.1
 GRACE_FACTOR = 0.5
 # Outcomes of a live check that say nothing about the setting itself, only that we could not find out in time.
-_UNDECIDED = frozenset({"dns.timeout", "dns.servfail", "tcp.timeout", "tcp.unreachable", "tls.timeout"})
+_UNDECIDED = frozenset(
+    {
+        *("dns.timeout", "dns.servfail", "dns.refused", "dns.unreachable", "tcp.timeout", "tcp.unreachable"),
+        *("tls.timeout", "greeting.timeout", "greeting.temporary", "protocol.timeout"),
+    }
+)
 
 
 async def discover(
