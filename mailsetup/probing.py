@@ -98,7 +98,7 @@ async def probe_all(
     results: list[ProbeResult] = []
     tried: set[Protocol] = set()
     refused = False
-    for candidate in work.candidates:
+    for position, candidate in enumerate(work.candidates):
         username = _username(candidate, work)
         if username is None:
             raise InputError("input.no_username", host=candidate.endpoint.host)
@@ -107,7 +107,10 @@ async def probe_all(
         if not refused and protocol not in tried and candidate.endpoint.security is not Security.PLAIN:
             sender = str(work.address) if work.address is not None else username
             login = Login(username, secret, sender, work.imap_id)
-        result = await probe_endpoint(candidate, network, username=username, login=login, trace=trace)
+        # They take turns: one that hangs must leave time to tell how the others fare.
+        share_s = network.deadline.remaining() / (len(work.candidates) - position)
+        turn = network.until(network.deadline.within(share_s))
+        result = await probe_endpoint(candidate, turn, username=username, login=login, trace=trace)
         if login is not None:
             tried.add(protocol)
         elif refused:

@@ -250,6 +250,9 @@ def live(code: str | None, tls: TLSFacts | None = None) -> ProbeResult:
         ("dns.servfail", None),
         ("tcp.unreachable", None),
         ("tls.timeout", None),
+        ("greeting.timeout", None),
+        ("greeting.temporary", None),
+        ("protocol.timeout", None),
     ],
 )
 def test_only_an_answer_proves_or_disproves_a_setting(code: str | None, verdict: bool | None) -> None:
@@ -388,6 +391,28 @@ def test_an_endpoint_may_be_probed_with_or_without_a_user_name() -> None:
 def test_a_server_that_was_never_reached_has_not_refused_the_login() -> None:
     codes = {code for _host, _username, code in probe("fred@qq.com", login=True)}
     assert codes == {"dns.nxdomain"}
+
+
+class SilentDNS(NoNames):
+    """A resolver that never answers, and remembers when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_at: dict[str, float] = {}
+
+    async def ask(self, name: str, kind: str, deadline: Deadline) -> NoReturn:
+        self.asked_at.setdefault(name, asyncio.get_running_loop().time())
+        async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
+            await asyncio.Event().wait()
+        raise AssertionError("nothing ends the wait but the deadline")
+
+
+def test_a_server_that_hangs_leaves_the_others_their_share_of_the_time() -> None:
+    resolver, options = SilentDNS(), NetworkOptions(timeout_s=12)
+    results, seconds = run(api.probe_async("fred@qq.com", password="x", options=options, resolver=resolver))
+    assert [result.code for result in results] == ["dns.timeout"] * 3
+    assert resolver.asked_at == pytest.approx({"imap.qq.com": 0, "pop.qq.com": 4, "smtp.qq.com": 8}, abs=0.5)
+    assert seconds == pytest.approx(12, abs=0.5)
 
 
 def test_a_domain_alone_cannot_log_in() -> None:
