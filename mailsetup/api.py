@@ -1,14 +1,15 @@
 """The four calls that the command line and library users share: ``lookup``, ``discover``, ``probe``, ``export``.
 
-Each has an ``async`` twin for callers that run an event loop (``export`` is given a lookup and needs none). Imports are
-inside the functions: a lookup that the database answers must not pay for the network.
+Each has an ``async`` twin for callers that run an event loop (``export`` is given a lookup and needs none); there, a
+call that needs the network raises RuntimeError. Imports are inside the functions: a lookup that the database answers
+must not pay for the network.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import address as addresses
 from . import database
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from .resolver import Resolver
     from .wire import Secret
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 ALL_PROTOCOLS = frozenset(Protocol)
 NETWORK_SOURCES = ("autoconfig", "well-known", "ispdb", "mx", "srv")
 
@@ -59,11 +63,7 @@ def lookup(
     answer = from_database(query, protocols, offline=offline, online=online)
     if answer is not None:
         return answer
-    import asyncio  # 48 ms: only where the network is used
-
-    return asyncio.run(
-        lookup_async(query, online=online, protocols=protocols, options=options, whole_ledger=whole_ledger)
-    )
+    return _run(lookup_async, query, online=online, protocols=protocols, options=options, whole_ledger=whole_ledger)
 
 
 def from_database(
@@ -112,9 +112,7 @@ def discover(
     whole_ledger: bool = False,
 ) -> Lookup:
     """What the network says about an address or domain, compared with the database where it has an entry."""
-    import asyncio
-
-    return asyncio.run(discover_async(query, protocols=protocols, options=options, whole_ledger=whole_ledger))
+    return _run(discover_async, query, protocols=protocols, options=options, whole_ledger=whole_ledger)
 
 
 async def discover_async(
@@ -162,18 +160,15 @@ def probe(
     ``password`` the account is logged in to and tried, one attempt per protocol; a refused password is not tried again.
     Raises InputError for a target that cannot be understood.
     """
-    import asyncio
-
-    return asyncio.run(
-        probe_async(
-            target,
-            protocols=protocols,
-            everything=everything,
-            username=username,
-            password=password,
-            options=options,
-            trace=trace,
-        )
+    return _run(
+        probe_async,
+        target,
+        protocols=protocols,
+        everything=everything,
+        username=username,
+        password=password,
+        options=options,
+        trace=trace,
     )
 
 
@@ -269,3 +264,18 @@ def _servers(candidates: tuple[Candidate, ...], address: Address) -> tuple[Accou
         for candidate in candidates
         if candidate.endpoint.security is not Security.PLAIN
     )
+
+
+def _run(
+    twin: Callable[Arguments, Coroutine[Any, Any, Result]], *arguments: Arguments.args, **options: Arguments.kwargs
+) -> Result:
+    """What ``twin`` returns, in an event loop of its own; raise RuntimeError where one is running already."""
+    import asyncio  # 48 ms: only where the network is used
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass  # none is running
+    else:
+        raise RuntimeError(f"an event loop is running here: await mailsetup.{twin.__name__}() with the same arguments")
+    return asyncio.run(twin(*arguments, **options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,23 @@ def test_a_running_event_loop_can_await_every_call() -> None:
         return found.status, unknown.status
 
     assert asyncio.run(ask()) == (Status.FOUND, Status.NOTHING)
+
+
+@pytest.mark.parametrize("call", [lookup, discover, probe])
+def test_in_a_running_event_loop_a_call_that_waits_names_its_twin(call: Callable[[str], object]) -> None:
+    async def ask() -> None:
+        call("user@unknown.test")
+
+    # A coroutine that nobody awaited would be a warning here, and warnings are errors.
+    with pytest.raises(RuntimeError, match=rf"event loop.* await mailsetup\.{call.__name__}_async\(\)"):
+        asyncio.run(ask())
+
+
+def test_what_the_database_answers_may_be_asked_in_a_running_event_loop() -> None:
+    async def ask() -> tuple[Status, str]:
+        return lookup("user@qq.com").status, export("user@qq.com", "thunderbird").files[0].name
+
+    assert asyncio.run(ask()) == (Status.FOUND, "qq.com.xml")
 
 
 def test_an_endpoint_or_an_earlier_lookup_can_be_probed(authority: Authority) -> None:
