@@ -19,6 +19,7 @@ from .model import (
     best_per_protocol,
 )
 from .ranking import Ranking, leaves_domain
+from .roles import assign
 
 
 def conclude(
@@ -56,7 +57,7 @@ def conclude(
         ranking.incoming,
         ranking.outgoing,
         ranking.others,
-        tuple(reports),
+        assign(reports, ranking),
         tuple(notices),
         (time.monotonic() - started) * 1000,
     )

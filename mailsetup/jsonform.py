@@ -146,6 +146,7 @@ def _source(report: SourceReport) -> Object:
         "source": report.source,
         "locator": report.locator,
         "status": report.status,
+        "role": report.role,
         "code": report.code,
         "detail": report.detail,
         "elapsed_ms": round(report.elapsed_ms, 1),

@@ -60,6 +60,17 @@ class Status(StrEnum):
     SKIPPED = "skipped"  # a source that was not asked at all; never the outcome of a lookup
 
 
+class Role(StrEnum):
+    """What became of the settings that one source named: the best that became of any of them."""
+
+    WON = "won"  # the strongest evidence of a recommended setting
+    CONFIRMED = "confirmed"  # agrees with a recommended setting
+    OUTRANKED = "outranked"  # stronger sources name others
+    DISPROVED = "disproved"  # a live connection failed, so they are not recommended
+    PLAINTEXT = "plaintext"  # unencrypted, so they are not recommended
+    NOT_ASKED_FOR = "not-asked-for"  # for other protocols than the user wants
+
+
 class Confidence(StrEnum):
     """How sure a setting is."""
 
@@ -223,6 +234,7 @@ class SourceReport(NamedTuple):
     elapsed_ms: float = 0.0
     provider: Provider | None = None
     notices: tuple[Notice, ...] = ()
+    role: Role | None = None  # why its settings were chosen or not; None where it named none (see ``roles``)
 
 
 def best_per_protocol(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -47,7 +47,7 @@ RESULT = ENDPOINT | {
     *("capabilities", "capabilities_before_tls", "mechanisms", "round_trips", "timing_ms"),
 }
 PROVIDER = {"id", "name", "name_zh", "status", "webmail", "help", "notes"}
-SOURCE = {"source", "locator", "status", "code", "detail", "elapsed_ms"}
+SOURCE = {"source", "locator", "status", "role", "code", "detail", "elapsed_ms"}
 TLS_FACTS = {
     *("version", "cipher", "verified", "subject", "issuer", "names", "not_before", "not_after", "days_left"),
 }
@@ -134,6 +134,7 @@ def test_nothing_found_has_the_same_shape() -> None:
         "source": "srv",
         "locator": "x",
         "status": "skipped",
+        "role": None,
         "code": None,
         "detail": "--offline",
         "elapsed_ms": 0.0,

@@ -29,7 +29,8 @@ ARROWS: dict[str, set[str]] = {
     "clientconfig": FACTS | {"address"},
     "compiler": FACTS | {"address", "i18n"},
     "ranking": FACTS | {"address"},
-    "answers": FACTS | {"ranking"},
+    "roles": FACTS | {"ranking"},
+    "answers": FACTS | {"ranking", "roles"},
     "diagnosis": FACTS | {"i18n"},
     "text": FACTS | {"i18n", "diagnosis"},
     "layout": FACTS | {"i18n", "diagnosis", "text"},
@@ -76,7 +77,7 @@ LIBRARIES = {
 IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "smtplib", "imaplib", "poplib"}
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
-    *("jsonform", "layout", "wire", "exporters", "i18n"),
+    *("jsonform", "layout", "roles", "wire", "exporters", "i18n"),
 }
 # Modules whose import would cost an offline lookup more than it is worth.
 TOO_DEAR = {
@@ -174,7 +175,19 @@ def test_an_offline_lookup_loads_these_modules_of_ours_and_no_others() -> None:
         *(
             f"mailsetup.{name}"
             for name in (
-                *("__main__", "i18n", "cli", "api", "address", "errors", "model", "answers", "ranking", "index"),
+                *(
+                    "__main__",
+                    "i18n",
+                    "cli",
+                    "api",
+                    "address",
+                    "errors",
+                    "model",
+                    "answers",
+                    "ranking",
+                    "roles",
+                    "index",
+                ),
                 *(
                     "database",
                     "helptext",
