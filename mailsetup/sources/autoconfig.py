@@ -63,8 +63,8 @@ async def ask_owner(source: str, location: str, target: Target, net: Net) -> Sou
 def interpret(source: str, page: Page, config: ClientConfig) -> Found:
     """The candidates of a file that was fetched for its own domain."""
     trusted = all(location.startswith("https://") for location in page.chain)
-    detail = " -> ".join(page.chain)
-    evidence = Evidence(source, page.chain[0], trusted, detail if len(page.chain) > 1 else config.display_name)
+    detail = " -> ".join(page.chain) if len(page.chain) > 1 else config.display_name
+    evidence = Evidence(source, page.chain[0], trusted, detail)
     confidence = Confidence.HIGH if trusted else Confidence.LOW
     return Found(
         tuple(Candidate(endpoint, (evidence,), confidence) for endpoint in config.endpoints),

@@ -105,7 +105,7 @@ def test_a_stranger_s_name_in_the_answer_is_turned_back_into_a_placeholder() -> 
 
 def test_strangers_do_not_show_in_the_ledger() -> None:
     report, _urls = discover({URL: status(404), URL + "?": for_the_person(lambda address: address)})
-    assert report.detail == URL
+    assert report.detail == "Example Mail"
     assert {c.evidence[0].locator for c in report.candidates} == {URL}
 
 
@@ -188,7 +188,9 @@ def test_a_file_made_for_other_domains_counts_and_the_ledger_says_so() -> None:
 def test_a_server_section_that_cannot_be_used_costs_only_itself() -> None:
     report, _urls = discover({URL: config().replace(b"<port>993", b"<port>0")})
     assert [c.endpoint.protocol for c in report.candidates] == ["smtp"]
-    assert report.detail == f"{URL}; imap port: 0"
+    assert report.detail == "Example Mail; imap port: 0"
+    report, _urls = discover({URL: config(display_name="").replace(b"<port>993", b"<port>0")})
+    assert report.detail == "imap port: 0"
 
 
 def test_plain_http_is_never_trusted_and_never_told_the_address() -> None:
