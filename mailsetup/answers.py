@@ -43,6 +43,10 @@ def conclude(
     else:
         status = Status.NOTHING
     notices = [*_about_provider(provider, recommended), *_from_sources(reports, ranking, protocols)]
+    if recommended and protocols == frozenset(Protocol):
+        for wanted, servers in (("no-incoming", ranking.incoming), ("no-outgoing", ranking.outgoing)):
+            if not servers:
+                notices.append(Notice(wanted, {"domain": address.domain}))
     if missing and not recommended:
         notices.append(Notice("no-such-domain", {"domain": address.domain}))
     if recommended:

@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from . import __version__, helptext, options, text
+from . import helptext, options, text
 from .commands import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 from .errors import InputError, MailsetupError
 from .i18n import _
@@ -29,12 +29,6 @@ class Commands(helptext.Group):
         return command
 
 
-def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        click.echo(f"mailsetup {__version__}")
-        context.exit()
-
-
 @click.group(
     cls=Commands,
     context_settings={"max_content_width": 100},
@@ -42,9 +36,6 @@ def _show_version(context: click.Context, _option: click.Parameter, wanted: bool
     epilog=_("Exit codes: 0 found, works; 1 nothing found; 2 wrong input; 3 could not ask; 4 a fault was found."),
 )
 @options.common
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=_("Show the version.")
-)
 def mailsetup() -> None:
     """Run one of the commands."""
 

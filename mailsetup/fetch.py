@@ -6,7 +6,6 @@ standard port, never to a private address; nothing but the URL is sent: no cooki
 
 from __future__ import annotations
 
-import asyncio
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -64,49 +63,50 @@ class Web:
         if place.scheme == "http" and not self._network.options.allow_http:
             raise FetchFailed("http.bad_scheme", url=url)
         chain = [place.url]
-        async with self._network.deadline.enforce(lambda: FetchFailed("http.timeout", url=chain[-1])):
-            while True:
-                status, location, body = await self._exchange(place)
-                if status in _REDIRECTS and location:
-                    place = _redirect(place, location)
-                    if place.url in chain:
-                        raise FetchFailed("http.redirect_loop", url=place.url)
-                    if len(chain) > MAX_REDIRECTS:
-                        raise FetchFailed("http.too_many_redirects", url=place.url)
-                    chain.append(place.url)
-                elif status == 200:
-                    return Page(place.url, tuple(chain), body)
-                else:
-                    raise FetchFailed("http.status", url=place.url, status=str(status))
+        while True:
+            status, location, body = await self._exchange(place)
+            if status in _REDIRECTS and location:
+                place = _redirect(place, location)
+                if place.url in chain:
+                    raise FetchFailed("http.redirect_loop", url=place.url)
+                if len(chain) > MAX_REDIRECTS:
+                    raise FetchFailed("http.too_many_redirects", url=place.url)
+                chain.append(place.url)
+            elif status == 200:
+                return Page(place.url, tuple(chain), body)
+            else:
+                raise FetchFailed("http.status", url=place.url, status=str(status))
 
     async def _exchange(self, place: _Place) -> tuple[int, str, bytes]:
-        stream = await self._connect(place)
-        try:
-            return await _get(stream, place)
-        except ConnectFailed as error:
-            raise FetchFailed("http.incomplete", url=place.url, reason=error.code) from None
-        finally:
-            stream.close()
-
-    async def _connect(self, place: _Place) -> Stream:
+        # Resolving and connecting end at the deadline by themselves, with codes that do not blame the web server.
         try:
             stream = await self._network.connect(place.host, place.port)
         except NetworkError as error:
             if error.code == "dns.private_address":
                 raise FetchFailed("http.private_address", url=place.url, **error.facts) from None
             raise
-        if place.scheme == "https":
-            try:
-                await stream.start_tls(self._context, place.host)
-            except ConnectFailed as error:
-                stream.close()
-                if error.code.startswith("tls.cert."):
-                    raise FetchFailed("http.certificate", url=place.url, reason=error.code) from None
-                raise
-            except asyncio.CancelledError:
-                stream.close()
-                raise
-        return stream
+        try:
+            async with self._network.deadline.enforce(lambda: FetchFailed("http.timeout", url=place.url)):
+                await self._secure(stream, place)
+                return await self._ask(stream, place)
+        finally:
+            stream.close()
+
+    async def _ask(self, stream: Stream, place: _Place) -> tuple[int, str, bytes]:
+        try:
+            return await _get(stream, place)
+        except ConnectFailed as error:
+            raise FetchFailed("http.incomplete", url=place.url, reason=error.code) from None
+
+    async def _secure(self, stream: Stream, place: _Place) -> None:
+        if place.scheme != "https":
+            return
+        try:
+            await stream.start_tls(self._context, place.host)
+        except ConnectFailed as error:
+            if error.code.startswith("tls.cert."):
+                raise FetchFailed("http.certificate", url=place.url, reason=error.code) from None
+            raise
 
 
 async def _get(stream: Stream, place: _Place) -> tuple[int, str, bytes]:

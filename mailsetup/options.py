@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from . import __version__
 from .i18n import LANGUAGES, _
 from .model import NetworkOptions, Protocol
 
@@ -39,9 +40,36 @@ def common(command: Command) -> Command:
         callback=_show_help,
         help=_("Show this help and exit."),
     )
+    shows_version = click.option(
+        "--version",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_version,
+        help=_("Show the version and exit."),
+    )
     debug = click.option("--debug", is_flag=True, expose_value=False, help=_("Show tracebacks and what is sent."))
     lang = click.option("--lang", type=click.Choice(LANGUAGES), expose_value=False, help=_("Language of the texts."))
-    return debug(lang(shows_help(command)))
+    return debug(lang(shows_version(shows_help(command))))
+
+
+def _check(options: NetworkOptions) -> None:
+    """Raise InputError for an unusable value now, even if this call would not come to use it."""
+    if options.nameservers:
+        from .resolver import nameserver
+
+        for text in options.nameservers:
+            nameserver(text)
+    if options.ca_file is not None:
+        from .tls import client_context
+
+        client_context(options.ca_file)
+
+
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"mailsetup {__version__}")
+        context.exit()
 
 
 def _show_help(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -74,6 +102,7 @@ def network(command: Command) -> Command:
             ispdb=None if values.pop("no_ispdb") else ispdb,
             jobs=values.pop("jobs"),
         )
+        _check(options)
         return command(options=options, **values)
 
     decorated: Any = with_options

@@ -154,8 +154,8 @@ def _host_and_port(text: str, query: str) -> tuple[str, int | None]:
     if not _is_local_name(host):
         try:
             host = addresses.parse_host(host)
-        except InputError as error:
-            raise InputError(error.code, query=addresses.printable(query)) from None
+        except InputError:
+            raise InputError("input.bad_host", query=addresses.printable(query)) from None
     return host, int(port) if port else None
 
 

@@ -85,6 +85,11 @@ def formats(items: Sequence[dict[str, object]], *, as_json: bool) -> None:
             _print([f"{item['format']}\t{item['title']}\t{names}"])
 
 
+def separator() -> None:
+    """An empty line between the answers for several targets."""
+    _print([""])
+
+
 def error(query: str, failure: MailsetupError, *, as_json: bool) -> None:
     """Show that one of several targets could not be understood."""
     if as_json:
@@ -109,15 +114,17 @@ def progress(message: str) -> Iterator[None]:
 
 
 def _is_terminal() -> bool:
-    """Whether to draw tables: FORCE_COLOR asks for them in a pipe, too."""
-    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+    """Whether to draw tables: FORCE_COLOR asks for them in a pipe, too, unless NO_COLOR forbids colour."""
+    forced = os.environ.get("FORCE_COLOR", "") not in ("", "0") and not os.environ.get("NO_COLOR")
+    return forced or sys.stdout.isatty()
 
 
 def _console() -> Console:
     from rich.console import Console
 
-    # NO_COLOR is honoured by rich itself. Emoji codes and markup in values must stay what they are.
-    return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+    # Emoji codes and markup in values must stay what they are. Rich's own reading of NO_COLOR leaves bold and dim.
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(highlight=False, emoji=False, markup=False, color_system=None if plain else "auto")
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: int | None = None) -> Table:
@@ -165,7 +172,8 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
         _hanging(console, "", next_step)
     if explain:
         console.print()
-        console.print(_table(layout.ledger_columns(), layout.ledger_rows(answer)))
+        for position, line in enumerate(layout.narrow_ledger_lines(answer)):
+            console.print(Text(line, style="" if position else "bold"), soft_wrap=True)
 
 
 def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Provider | None) -> None:

@@ -32,7 +32,7 @@ class Resolver:
         except dns.resolver.NoResolverConfiguration:
             raise LookupFailed("dns.no_resolver") from None
         if nameservers:
-            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*_nameserver(text)) for text in nameservers]
+            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*nameserver(text)) for text in nameservers]
         self._resolver.timeout = QUERY_TIMEOUT_S
         self._resolver.use_search_by_default = False
         self._resolver.cache = dns.resolver.LRUCache()
@@ -75,7 +75,8 @@ class Resolver:
         raise LookupFailed(code, name=name)
 
 
-def _nameserver(text: str) -> tuple[str, int]:
+def nameserver(text: str) -> tuple[str, int]:
+    """IP address and port of ``IP``, ``IP:PORT``, ``[IPv6]`` or ``[IPv6]:PORT``; raise InputError."""
     host, port = text, "53"
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")

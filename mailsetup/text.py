@@ -25,8 +25,7 @@ from .model import (
 
 _NOTICES = {
     "plaintext": N_(
-        "Unencrypted settings are listed only because they exist: anyone on the way could read the password. "
-        "Do not use them."
+        "Unencrypted settings exist (--all lists them). Anyone on the way could read the password: do not use them."
     ),
     "untrusted": N_(
         "Found through DNS or http that anyone on the way could have changed: {hosts}. "
@@ -40,6 +39,8 @@ _NOTICES = {
     "cross-domain": N_("DNS points to servers outside {domain}, without proof that its owner wanted that: {hosts}"),
     "guessed": N_("Some settings are guesses that a live connection confirmed; nobody published them."),
     "live-failed": N_("A connection to {hosts} failed just now: `mailsetup probe` shows why."),
+    "no-incoming": N_("No server for incoming mail was found; ask the operator of {domain}."),
+    "no-outgoing": N_("No server for outgoing mail was found; ask the operator of {domain}."),
     "no-such-domain": N_("The domain {domain} does not exist. Is it spelled correctly?"),
     "no-client-access": N_("This provider does not let mail clients in by IMAP, POP3 or SMTP."),
     "discontinued": N_("This mail service has been closed."),
@@ -64,8 +65,9 @@ _NOTICES = {
         "If the mailbox stays closed, use POP3 (--protocol pop3) or Thunderbird."
     ),
     "export.display_name_ascii": N_(
-        "The name was written in ASCII letters, because the format cannot hold it as it is."
+        "The name “{name}” was written as “{fallback}”, because the format cannot hold it as it is."
     ),
+    "export.no_display_name": N_("This format holds no name: type “{name}” where the program asks for it."),
     "export.code_page": N_(
         "The name “{name}” was written for Chinese Windows (code page {code_page}): elsewhere it will be unreadable. "
         "There, give a name in ASCII letters with --name."
@@ -98,6 +100,7 @@ _ERRORS = {
     "input.unknown_port": N_(
         "{query}: the port does not tell the protocol (known: {ports}); write for example imaps://host:port"
     ),
+    "input.bad_host": N_("{query}: the host name is not valid"),
     "input.bad_port": N_("{query}: the port must be a number from 1 to 65535"),
     "input.no_username": N_("no user name is known for {host}: give one with --user"),
     "input.bad_credentials": N_("the user name or password contains a line break or NUL character"),
@@ -115,14 +118,17 @@ _ERRORS = {
     "input.no_provider_file": N_("there is no data/providers.yaml here: name the file to check"),
     "input.needs_folder": N_("the format {format} consists of several files: name a folder with -o"),
     "input.no_password_command": N_("the format {format} cannot hold a password command"),
-    "export.no_address": N_("an export needs a full mail address, not only the domain {domain}"),
+    "export.no_address": N_("this format is about one person: give a full mail address, not only the domain {domain}"),
     "export.no_incoming": N_("there is no server for incoming mail to export"),
     "export.no_outgoing": N_("there is no server for outgoing mail to export"),
     "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),
     "export.incoming_starttls": N_(
         "this format cannot express STARTTLS for incoming mail ({protocol}); use --to {alternative} and set it by hand"
     ),
-    "export.oauth2": N_("this provider accepts only OAuth2, which this format cannot express"),
+    "export.oauth2": N_(
+        "{host} accepts only OAuth2 (a login in the browser), which this format cannot express: "
+        "add the account in the program itself; --to steps tells how"
+    ),
     "export.authentication": N_("this format cannot express the login that {host} asks for: {authentication}"),
     "export.unsafe_value": N_("this format cannot hold the value “{value}” ({field})"),
     "export.non_ascii": N_("this format can hold only ASCII characters in “{value}” ({field})"),

@@ -46,7 +46,8 @@ def answer(*reports: SourceReport, protocols: frozenset[Protocol] = frozenset(Pr
 
 
 def codes(lookup: Lookup) -> list[str]:
-    return [notice.code for notice in lookup.notices]
+    """The warnings, but for those about half an answer: most answers here are no more than that."""
+    return [notice.code for notice in lookup.notices if notice.code not in ("no-incoming", "no-outgoing")]
 
 
 def facts(lookup: Lookup, code: str) -> dict[str, str]:
@@ -269,16 +270,23 @@ def test_an_account_has_the_usable_servers_with_their_login_names() -> None:
     assert [s.endpoint for s in api.account_of(plain).incoming] == [IMAPS]
 
 
+def test_the_account_of_a_domain_has_no_login_names() -> None:
+    local = endpoint(username_form="local-part")
+    account = api.account_of(answer(report("autoconfig", local, SMTPS))._replace(address=parse("example.com")))
+    assert account.address.local_part is None
+    assert [server.username for server in account.incoming + account.outgoing] == ["", ""]
+    assert account.incoming[0].endpoint.username_form == "local-part"
+
+
 @pytest.mark.parametrize(
     ("lookup", "code"),
     [
-        (answer(report("autoconfig", IMAPS, SMTPS))._replace(address=parse("example.com")), "export.no_address"),
         (answer(report("autoconfig", SMTPS)), "export.no_incoming"),
         (answer(report("autoconfig", IMAPS)), "export.no_outgoing"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_account_needs_an_address_and_servers_for_both_directions(lookup: Lookup, code: str) -> None:
+def test_an_account_needs_servers_for_both_directions(lookup: Lookup, code: str) -> None:
     with pytest.raises(ExportError) as refusal:
         api.account_of(lookup)
     assert refusal.value.code == code
@@ -289,3 +297,14 @@ def test_recommending_what_a_live_connection_disproved_carries_a_warning() -> No
     ranking = rank(reports, "example.com", verified={IMAPS.key: False})
     lookup = conclude("example.com", parse("example.com"), reports, ranking, frozenset(Protocol), time.monotonic())
     assert facts(lookup, "live-failed") == {"hosts": IMAPS.host}
+
+
+def test_half_an_answer_says_what_is_missing_unless_only_one_protocol_was_asked_for() -> None:
+    def missing(*reports: SourceReport, protocols: frozenset[Protocol] = frozenset(Protocol)) -> list[str]:
+        return [notice.code for notice in answer(*reports, protocols=protocols).notices]
+
+    assert missing(report("autoconfig", IMAPS)) == ["no-outgoing"]
+    assert missing(report("autoconfig", SMTPS)) == ["no-incoming"]
+    assert missing(report("autoconfig", POP3S, SMTPS)) == []
+    assert missing(report("autoconfig", IMAPS), protocols=frozenset({IMAP})) == []
+    assert missing(nothing("autoconfig")) == []

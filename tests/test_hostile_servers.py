@@ -455,7 +455,7 @@ def test_a_refusal_in_gbk_is_readable(authority: Authority) -> None:
     (_, greeting), (_, capability), (_, login), *_rest = LOGIN["smtps"]
     script = [*greeting, *capability, *login, Say(b"535 Error: " + refusal + b"\r\n"), Wait()]
     result = judge(script, "smtps", authority, login=True, timeout_s=5)
-    assert (result["code"], result["stage"]) == ("auth.bad_credentials", Stage.LOGIN)
+    assert (result["code"], result["stage"]) == ("auth.app_password", Stage.LOGIN)
     assert "535 Error: 请使用授权码登录" in result["message"]
 
 

@@ -153,7 +153,7 @@ def test_plaintext_appears_under_all_only_and_with_its_warning() -> None:
     assert [item["security"] for item in value["incoming"]] == ["tls"]
     value = written(jsonform.lookup_object(with_others(lookup)))
     assert [item["security"] for item in value["incoming"]] == ["tls", "plain"]
-    assert [warning["code"] for warning in value["warnings"]] == ["plaintext"]
+    assert [warning["code"] for warning in value["warnings"]] == ["no-outgoing", "plaintext"]
 
 
 def probed(code: str | None) -> ProbeResult:

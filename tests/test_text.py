@@ -208,6 +208,7 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "input.ca_file": lambda: client_context(str(existing)),
         "input.scheme": lambda: probing.parse_endpoint("ftp://example.com"),
         "input.unknown_port": lambda: probing.parse_endpoint("example.com:1234"),
+        "input.bad_host": lambda: probing.parse_endpoint("imaps://a b"),
         "input.bad_port": lambda: probing.parse_endpoint("example.com:65536"),
         "input.no_username": without_username,
         "input.bad_credentials": bad_password,

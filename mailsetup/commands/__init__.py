@@ -94,8 +94,12 @@ async def _work_on_all(
             return error
 
     worst = EXIT_OK
+    first = True
     items = (item for target in targets for item in (bulk.targets(sys.stdin) if target == "-" else [target]))
     async for target, result in bulk.ordered(items, guarded, jobs):
+        if not as_json and not first:
+            render.separator()
+        first = False
         if isinstance(result, InputError):
             render.error(target, result, as_json=as_json)
             worst = max(worst, EXIT_USAGE)

@@ -1,8 +1,8 @@
-"""What a refusal means, by the standards only.
+"""What a refusal means: by the standards, and by the words of the largest providers where those are more exact.
 
 Three vocabularies: IMAP response codes (RFC 5530 §3, RFC 2221 §4), POP3 response codes (RFC 2449 §8, RFC 3206 §4) and
-SMTP reply codes with enhanced status codes (RFC 4954 §6, RFC 3463, RFC 5248). What single providers mean by their own
-words is data, matched elsewhere against the ``reply`` that every refusal carries.
+SMTP reply codes with enhanced status codes (RFC 4954 §6, RFC 3463, RFC 5248). They have no word for "right account,
+wrong kind of password", which is what most people meet; ``_PHRASES`` has.
 """
 
 from __future__ import annotations
@@ -60,6 +60,18 @@ _SMTP_CODES = {
     "503": "auth.protocol_error",
 }
 
+# What servers say, in lower case. The first that occurs decides, before any code: Gmail and Microsoft use 534 and 535
+# for many things.
+_PHRASES = (
+    ("application-specific password", "auth.app_password"),  # Gmail
+    ("authorization code", "auth.app_password"),  # QQ Mail
+    ("授权码", "auth.app_password"),  # QQ Mail, in GBK
+    ("log in via your web browser", "auth.web_login_required"),  # Gmail
+    ("basic authentication is disabled", "auth.oauth_required"),  # Outlook.com
+    ("smtpclientauthentication is disabled", "auth.smtp_auth_disabled"),  # Microsoft 365
+    ("user has no permission", "auth.service_disabled"),  # NetEase
+)
+
 # The same attempt may succeed later without any change.
 _RETRYABLE_KINDS = frozenset({"temporary", "rate_limited", "timeout", "eof", "reset", "servfail"})
 
@@ -70,6 +82,10 @@ def code_for(protocol: Protocol, reply: str) -> str:
     ``reply`` is the decoded status line, with or without an IMAP tag: ``NO [UNAVAILABLE] …``, ``-ERR [AUTH] …``,
     ``535 5.7.8 …``. A refusal that gives no reason is taken as ``auth.bad_credentials``, the commonest one by far.
     """
+    said = reply.lower()
+    for phrase, code in _PHRASES:
+        if phrase in said:
+            return code
     match protocol:
         case Protocol.IMAP:
             default = "auth.protocol_error" if re.match(r"(?:\S+ )?BAD\b", reply, re.IGNORECASE) else None

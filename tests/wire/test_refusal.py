@@ -24,7 +24,7 @@ from mailsetup.wire.refusal import code_for, is_retryable
         ("NO [SERVERBUG] oops", "auth.temporary"),
         ("NO [REFERRAL imap://li@other.example/] elsewhere", "auth.referral"),
         ("NO [ALERT] [UNAVAILABLE] later", "auth.temporary"),
-        ("NO [ALERT] Application-specific password required", "auth.bad_credentials"),
+        ("NO [ALERT] Application-specific password required", "auth.app_password"),
         ("NO LOGIN failed.", "auth.bad_credentials"),
         ("NO see [AUTH] in the manual", "auth.bad_credentials"),
         ("BAD Parse command error", "auth.protocol_error"),
@@ -96,3 +96,29 @@ def test_what_may_pass_is_retryable(code: str) -> None:
 )
 def test_what_stays_is_not_retryable(code: str) -> None:
     assert not is_retryable(code)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "reply", "code"),
+    [
+        (Protocol.SMTP, "534-5.7.9 Application-specific password required.", "auth.app_password"),
+        (Protocol.SMTP, "535 Login Fail. Please enter your authorization code to login.", "auth.app_password"),
+        (Protocol.SMTP, "535 Error: 请使用授权码登录。", "auth.app_password"),
+        (Protocol.SMTP, "534-5.7.14 Please log in via your web browser", "auth.web_login_required"),
+        (
+            Protocol.SMTP,
+            "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
+            "auth.oauth_required",
+        ),
+        (
+            Protocol.SMTP,
+            "535 5.7.139 SmtpClientAuthentication is disabled for the Tenant.",
+            "auth.smtp_auth_disabled",
+        ),
+        (Protocol.SMTP, "550 User has no permission", "auth.service_disabled"),
+        # QQ Mail lists every cause it knows: that says nothing.
+        (Protocol.IMAP, "NO Login fail. Account is abnormal, service is not open", "auth.bad_credentials"),
+    ],
+)
+def test_the_words_of_large_providers_say_more_than_their_codes(protocol: Protocol, reply: str, code: str) -> None:
+    assert code_for(protocol, reply) == code
