@@ -227,23 +227,26 @@ async def plan_async(
 def export(target: str | Lookup | Account, to: str, *, display_name: str = "", offline: bool = False) -> Export:
     """The configuration of ``target`` in the format called ``to`` (a key of ``exporters.EXPORTERS``).
 
-    ``target`` is an address, or what an earlier ``lookup`` of an address returned. Raises KeyError for an unknown
-    format, InputError for a target without a local part, ExportError if the format cannot express the account.
+    ``target`` is an address, a domain where the format is not about one person, or what an earlier ``lookup`` of it
+    returned. Raises KeyError for an unknown format, InputError for what is neither address nor domain, ExportError if
+    the format cannot express the account.
     """
-    from .exporters import load
+    from .exporters import check_target, load
 
     exporter = load(to)
     if isinstance(target, str):
+        check_target(exporter, target)
         target = lookup(target, offline=offline)
     account = target if isinstance(target, Account) else account_of(target, display_name)
     return exporter.render(account)
 
 
 def account_of(answer: Lookup, display_name: str = "") -> Account:
-    """The account that a lookup of an address describes; raise ExportError if it lacks servers for one direction."""
+    """The account that a lookup describes; raise ExportError if it lacks servers for one direction.
+
+    For a domain it is nobody's in particular: login names are "", and their form is in the endpoints.
+    """
     address = answer.address
-    if address.local_part is None:
-        raise ExportError("export.no_address", domain=address.domain)
     if not answer.incoming:
         raise ExportError("export.no_incoming", domain=address.domain)
     if not answer.outgoing:
@@ -260,7 +263,7 @@ def account_of(answer: Lookup, display_name: str = "") -> Account:
 
 def _servers(candidates: tuple[Candidate, ...], address: Address) -> tuple[AccountServer, ...]:
     return tuple(
-        AccountServer(candidate.endpoint, candidate.endpoint.username(address) or str(address))
+        AccountServer(candidate.endpoint, candidate.endpoint.username(address) or "")
         for candidate in candidates
         if candidate.endpoint.security is not Security.PLAIN
     )

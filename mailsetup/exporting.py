@@ -9,17 +9,22 @@ import click
 
 from . import files
 from .errors import InputError
-from .exporters import EXPORTERS, Export, Exporter, load
-from .i18n import _
+from .exporters import EXPORTERS, Export, Exporter, check_target, load
+from .i18n import _, fill
 
 
-def exporter(name: str) -> Exporter:
-    """The exporter for ``--to NAME``; raise a usage error that lists the formats for an unknown one."""
+def exporter(name: str, target: str) -> Exporter:
+    """The exporter for ``--to NAME``; raise a usage error that lists the formats for an unknown one.
+
+    A ``target`` that it can make nothing of is refused as ``check_target`` does.
+    """
     try:
-        return load(name)
+        found = load(name)
     except KeyError:
         known = ", ".join(EXPORTERS)
         raise click.UsageError(_("unknown format {name}; known are: {known}").format(name=name, known=known)) from None
+    check_target(found, target)
+    return found
 
 
 def formats() -> list[dict[str, object]]:
@@ -27,7 +32,7 @@ def formats() -> list[dict[str, object]]:
     return [_format(load(name)) for name in EXPORTERS]
 
 
-def deliver(made: Export, exporter: Exporter, output: str | None, *, force: bool) -> None:
+def deliver(made: Export, exporter: Exporter, domain: str, output: str | None, *, force: bool) -> None:
     """Write the files to ``output`` (a file, or an existing folder), or the only one to standard output."""
     if output is None:
         sys.stdout.flush()
@@ -35,7 +40,7 @@ def deliver(made: Export, exporter: Exporter, output: str | None, *, force: bool
         sys.stdout.buffer.flush()
     else:
         _write_to(Path(output), made, several=exporter.SEVERAL_FILES, force=force)
-    click.echo(_(exporter.WHERE), err=True)
+    click.echo(fill(exporter.WHERE, {"file": made.files[0].name, "domain": domain}), err=True)
 
 
 def _write_to(output: Path, made: Export, *, several: bool, force: bool) -> None:
@@ -63,5 +68,6 @@ def _format(exporter: Exporter) -> dict[str, object]:
         "media_type": exporter.MEDIA_TYPE,
         "protocols": exporter.PROTOCOLS,
         "several_files": exporter.SEVERAL_FILES,
+        "needs_address": exporter.NEEDS_ADDRESS,
         "judged_by": exporter.JUDGED_BY,
     }

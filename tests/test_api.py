@@ -150,10 +150,18 @@ def test_an_export_takes_an_address_a_lookup_or_an_account() -> None:
     assert b"imap.qq.com" in made.files[0].body
 
 
+def test_an_export_of_a_domain_is_that_of_any_of_its_addresses() -> None:
+    assert export("qq.com", "thunderbird") == export("user@qq.com", "thunderbird")
+    assert export(lookup("qq.com"), "thunderbird") == export("user@qq.com", "thunderbird")
+
+
 def test_an_export_says_why_it_is_not_possible() -> None:
-    for target, code in (("qq.com", "export.no_address"), ("me@proton.me", "export.no_incoming")):
+    for target, to, code in (
+        ("qq.com", "outlook", "export.no_address"),
+        ("me@proton.me", "thunderbird", "export.no_incoming"),
+    ):
         with pytest.raises(ExportError) as failure:
-            export(target, "thunderbird", offline=True)
+            export(target, to, offline=True)
         assert failure.value.code == code
     assert lookup("me@proton.me").provider is not None
     with pytest.raises(KeyError):

@@ -15,6 +15,7 @@ import mailsetup
 from lab import Lab
 from lab.fakes import SilentUDP
 from mailsetup.exporters import EXPORTERS
+from names import NameServer
 from product import Finished, run
 
 QQ = "user@qq.com"
@@ -117,6 +118,11 @@ def test_a_file_without_secrets_may_be_read_by_others(tmp_path: Path) -> None:
         [QQ, "--to", "thunderbird", "-o", "absent/folder/file.xml"],
         ["user@", "--to", "thunderbird"],
         ["a@b@c", "--to", "thunderbird"],
+        [QQ, "--to", "thunderbird", "--json"],
+        [QQ, "a@163.com", "--to", "thunderbird"],
+        ["--list", QQ],
+        ["--list", "--to", "thunderbird"],
+        ["--list", "-o", "formats.txt"],
     ],
 )
 def test_wrong_usage_ends_with_one_line(arguments: list[str]) -> None:
@@ -126,7 +132,10 @@ def test_wrong_usage_ends_with_one_line(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("target", "format_name"),
     [
-        ("qq.com", "thunderbird"),  # a domain is nobody's account
+        ("qq.com", "outlook"),  # a domain is nobody's account
+        ("qq.com", "apple"),
+        ("qq.com", "steps"),
+        ("nobody.test", "thunderbird"),
         ("me@outlook.com", "outlook"),  # OAuth2 only
         ("me@outlook.com", "apple"),
         ("me@nobody.test", "thunderbird"),  # nothing known offline
@@ -141,6 +150,52 @@ def test_what_cannot_be_exported_is_exit_code_1_and_writes_nothing(
     assert (finished.code, finished.stdout) == (1, "")
     assert finished.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_domain_gets_the_file_that_its_administrator_can_publish(tmp_path: Path) -> None:
+    finished = export("QQ.com", "--to", "thunderbird", "-o", str(tmp_path))
+    assert (finished.code, finished.stdout) == (0, "")
+    body = (tmp_path / "qq.com.xml").read_bytes()
+    assert body == export(QQ, "--to", "thunderbird").body
+    assert {e.text for e in ET.fromstring(body).iter("username")} == {"%EMAILADDRESS%"}
+    assert "https://autoconfig.qq.com/mail/config-v1.1.xml" in finished.stderr
+
+
+def test_the_parts_of_an_address_stay_placeholders_for_a_domain() -> None:
+    config = ET.fromstring(export("icloud.com", "--to", "thunderbird").body)
+    assert [e.text for e in config.iter("username")] == ["%EMAILLOCALPART%", "%EMAILADDRESS%"]
+
+
+def test_a_format_about_one_person_refuses_a_domain_before_it_asks_the_network() -> None:
+    with NameServer({}) as server:
+        finished = run("export", "nobody.test", "--to", "apple", "--nameserver", server.option)
+        assert server.questions == []
+    assert (finished.code, finished.stdout) == (1, "")
+    assert "one person" in finished.stderr
+
+
+def test_a_list_of_addresses_is_refused_as_such() -> None:
+    finished = run("export", "-", "--to", "thunderbird", stdin=b"user@qq.com\nuser@163.com\n")
+    assert_usage_error(finished)
+    assert "one address at a time" in finished.stderr
+
+
+def test_a_dash_as_output_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished = export(QQ, "--to", "thunderbird", "-o", "-")
+    assert (finished.code, finished.body) == (0, export(QQ, "--to", "thunderbird").body)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_place_for_the_file_is_told_with_its_name() -> None:
+    stderr = export("me@163.com", "--to", "thunderbird").stderr
+    assert "163.com.xml" in stderr
+    assert "DOMAIN" not in stderr
+
+
+def test_a_refusal_of_oauth2_says_what_works_instead() -> None:
+    assert "--to steps" in export("me@outlook.com", "--to", "apple").stderr
+    assert export("me@outlook.com", "--to", "steps").code == 0
 
 
 def test_a_provider_with_oauth2_only_works_where_the_client_can_do_it() -> None:
@@ -161,8 +216,19 @@ def test_what_the_user_must_know_is_said_on_standard_error() -> None:
     assert "--protocol pop3" not in pop3.stderr
 
 
-def test_the_display_name_is_written() -> None:
-    assert "张三".encode() in export(QQ, "--to", "apple", "--name", "张三").body
+@pytest.mark.parametrize("name", ["张三", "张三 😀", "👩‍💻", 'O\'Neil "Zhang" & <Co>', "می‌خواهم"])
+def test_the_display_name_is_written_or_it_is_said_where_to_type_it(name: str) -> None:
+    profile = plistlib.loads(export(QQ, "--to", "apple", "--name", name).body)
+    assert profile["PayloadContent"][0]["EmailAccountName"] == name
+    steps = export(QQ, "--to", "steps", "--name", name).stdout
+    assert name in re.sub(r"\\(.)", r"\1", steps)
+    assert f"“{name}”" in export(QQ, "--to", "thunderbird", "--name", name).stderr
+
+
+def test_a_name_that_outlook_cannot_hold_is_replaced_and_both_are_told() -> None:
+    finished = export(QQ, "--to", "outlook", "--name", "张三 😀")
+    assert f"\r\nDisplayName={QQ}\r\n".encode() in finished.body
+    assert f"“张三 😀” was written as “{QQ}”" in finished.stderr
 
 
 def test_the_formats_are_listed_for_people_and_for_programs() -> None:
@@ -171,10 +237,13 @@ def test_the_formats_are_listed_for_people_and_for_programs() -> None:
     records = run("export", "--list", "--json").records
     assert [record["format"] for record in records] == list(EXPORTERS)
     for record in records:
-        assert set(record) == {"format", "title", "files", "media_type", "protocols", "several_files", "judged_by"}
+        assert set(record) == {
+            *("format", "title", "files", "media_type", "protocols", "several_files", "needs_address", "judged_by")
+        }
         assert record["judged_by"] in {"client", "rules"}
         assert set(record["protocols"]) <= {"imap", "pop3", "smtp"}
         assert isinstance(record["several_files"], bool)
+    assert [record["format"] for record in records if not record["needs_address"]] == ["thunderbird"]
 
 
 def test_no_network_is_no_export() -> None:
@@ -187,10 +256,12 @@ def test_no_network_is_no_export() -> None:
 
 
 def test_a_discovered_domain_is_exported_too(lab: Lab) -> None:
+    bare = run("export", "example.test", "--to", "thunderbird", *lab.network_options)
     finished = run("export", "fred@example.test", "--to", "thunderbird", *lab.network_options)
     assert finished.code == 0
     config = ET.fromstring(finished.body)
     assert {e.text for e in config.iter("hostname")} == {"mail.example.test", "smtp.example.test"}
+    assert bare.body == finished.body
     untrusted = run("export", "fred@srvonly.test", "--to", "thunderbird", *lab.network_options)
     assert untrusted.code == 0
     assert "mail.example.test" in untrusted.stderr  # the warning names the hosts that nothing vouches for

@@ -14,13 +14,14 @@ from . import EXIT_OK, exit_code, wanted_protocols
 @click.command(
     cls=helptext.Command,
     help=_(
-        "Write the configuration of TARGET, a mail address, for a mail client.\n\n"
+        "Write the configuration of TARGET for a mail client. TARGET is a mail address; formats that are about no "
+        "person in particular, such as thunderbird, also take a domain.\n\n"
         "A password is never written; the client asks for it. `--list` shows the formats."
     ),
 )
 @click.argument("target", required=False)
 @click.option("--to", "format_name", metavar="FORMAT", help=_("The format; see --list."))
-@click.option("-o", "--output", metavar="PATH", help=_("Write to this file or folder."))
+@click.option("-o", "--output", metavar="PATH", help=_("Write to this file or folder; - is standard output."))
 @click.option("--name", "display_name", default="", help=_("The name that recipients see."))
 @options.protocols(Protocol.IMAP, Protocol.POP3)
 @click.option("--password-command", metavar="CMD", help=_("Let the client run CMD to get the password."))
@@ -47,24 +48,31 @@ def command(
     from .. import exporting
 
     if list_formats:
+        if target or format_name or output:
+            raise click.UsageError(_("--list stands alone: it takes no address, no --to and no -o"))
         render.formats(exporting.formats(), as_json=as_json)
         return EXIT_OK
+    if as_json:
+        raise click.UsageError(_("--json goes with --list only: an export is a file of its own format"))
+    if target == "-":
+        raise click.UsageError(_("give one address at a time: an export reads no list from standard input"))
     if target is None or format_name is None:
         raise click.UsageError(_("give an address and --to FORMAT; `mailsetup export --list` shows the formats"))
-    exporter = exporting.exporter(format_name)
+    exporter = exporting.exporter(format_name, target)
     if password_command is not None:
         raise InputError("input.no_password_command", format=format_name)
-    if exporter.SEVERAL_FILES and output is None:
+    place = None if output == "-" else output
+    if exporter.SEVERAL_FILES and place is None:
         raise InputError("input.needs_folder", format=format_name)
     wanted = wanted_protocols(protocols) | {Protocol.SMTP}
     with render.progress(_("Asking {target} …").format(target=target)):
         answer = api.lookup(target, offline=offline, protocols=wanted, options=options)
-    if answer.address.local_part is not None and answer.status is not Status.FOUND:
+    if answer.status is not Status.FOUND:
         click.echo("\n".join(layout.lookup_lines(answer, explain=False)), err=True)
         return exit_code(answer)
     account = api.account_of(answer, display_name)
     made = exporter.render(account)
-    exporting.deliver(made, exporter, output, force=force)
+    exporting.deliver(made, exporter, answer.address.domain, place, force=force)
     for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, made.notices)):
         click.echo(f"! {line}", err=True)
     return EXIT_OK

@@ -8,13 +8,14 @@ this).
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
-from ..address import printable
+from ..address import parse, printable
 from ..errors import ExportError
-from ..model import Account, AccountServer, Authentication, Endpoint, Notice, Security
+from ..model import Account, AccountServer, Address, Authentication, Endpoint, Notice, Security
 from ..model import Protocol as MailProtocol
 
 # Name on the command line -> module beside this file; imported on use, because start-up pays for every import.
@@ -30,6 +31,8 @@ Can = Callable[[Endpoint, Authentication], bool]
 
 # Proved with something typed into a password field, whatever the provider calls it.
 PASSWORDS = (Authentication.PASSWORD, Authentication.APP_PASSWORD, Authentication.AUTH_CODE)
+
+_WITHOUT_JOINERS = dict.fromkeys((0x200C, 0x200D))  # ZERO WIDTH NON-JOINER and JOINER
 
 
 class ExportFile(NamedTuple):
@@ -57,8 +60,9 @@ class Exporter(Protocol):
     MEDIA_TYPE: str
     PROTOCOLS: tuple[MailProtocol, ...]  # what the format can carry
     SEVERAL_FILES: bool  # needs a folder to write into
+    NEEDS_ADDRESS: bool  # about one person; other formats also take an account whose address is only a domain
     JUDGED_BY: str  # "client": tests feed the real program; "rules": tests check the published rules
-    WHERE: str  # N_()-marked: where to put the file and how to see that it works
+    WHERE: str  # N_()-marked: where to put the file and how to see that it works; may name {file} and {domain}
 
     def render(self, account: Account) -> Export:
         """The files for ``account``; raise ExportError if the format cannot express it."""
@@ -68,6 +72,16 @@ class Exporter(Protocol):
 def load(name: str) -> Exporter:
     """The exporter called ``name``; raise KeyError for an unknown one."""
     return cast(Exporter, import_module("." + EXPORTERS[name], __name__))
+
+
+def check_target(exporter: Exporter, target: str) -> None:
+    """Refuse what ``exporter`` can make nothing of, before anything is looked up.
+
+    Raise InputError for what is neither an address nor a domain, ExportError for a domain where a person is needed.
+    """
+    address = parse(target)
+    if exporter.NEEDS_ADDRESS:
+        full_address(address)
 
 
 def expressible(servers: tuple[AccountServer, ...], can: Can, missing: str) -> tuple[AccountServer, ...]:
@@ -101,11 +115,24 @@ def method(endpoint: Endpoint, can: Can) -> Authentication:
     return next((word for word in endpoint.authentication if can(endpoint, word)), Authentication.PASSWORD)
 
 
-def full_address(account: Account) -> str:
-    """The address of ``account``; raise ExportError if only its domain is known."""
-    if account.address.local_part is None:
-        raise ExportError("export.no_address", domain=account.address.domain)
-    return str(account.address)
+def full_address(address: Address) -> str:
+    """``address`` as text; raise ExportError if it is only a domain."""
+    if address.local_part is None:
+        raise ExportError("export.no_address", domain=address.domain)
+    return str(address)
+
+
+def display_name(account: Account) -> str:
+    """The name that recipients see, or ""; raise ExportError if it has control characters.
+
+    Wide and no-break spaces become plain ones. Joiners of no width stay as they are: emoji, and names in Persian or
+    Indian scripts, are written with them.
+    """
+    spaced = (" " if unicodedata.category(character) == "Zs" else character for character in account.display_name)
+    name = "".join(spaced).strip()
+    if not name.translate(_WITHOUT_JOINERS).isprintable():
+        raise ExportError("export.unsafe_value", field="display_name", value=printable(name))
+    return name
 
 
 def refuse_unsafe(**values: str) -> None:

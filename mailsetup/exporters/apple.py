@@ -10,9 +10,10 @@ from __future__ import annotations
 import plistlib
 import uuid
 
+from .. import text
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Endpoint, Protocol
-from . import Export, ExportFile, expressible, full_address, imap_id, method, refuse_unsafe
+from . import Export, ExportFile, display_name, expressible, full_address, imap_id, method, refuse_unsafe
 
 NAME = "apple"
 TITLE = N_("Apple Mail on iPhone, iPad and Mac")
@@ -20,6 +21,7 @@ FILES = ("*.mobileconfig",)
 MEDIA_TYPE = "application/x-apple-aspen-config"
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
+NEEDS_ADDRESS = True
 JUDGED_BY = "rules"
 WHERE = N_(
     "Open the file on the device (send it by AirDrop, or put it on a web page). Then install it: on iPhone and iPad "
@@ -40,12 +42,12 @@ _METHODS = {
 
 def render(account: Account) -> Export:
     """One file, named after the domain; raise ExportError (``export.*``) where the device could not connect with it."""
-    address = full_address(account)
+    address = full_address(account.address)
     incoming = expressible(account.incoming, _can, "export.no_incoming")[0]
     outgoing = expressible(account.outgoing, _can, "export.no_outgoing")[0]
-    display_name = account.display_name.strip()
-    refuse_unsafe(username=incoming.username, outgoing_username=outgoing.username, display_name=display_name)
-    provider = account.provider.name if account.provider else account.address.domain
+    refuse_unsafe(username=incoming.username, outgoing_username=outgoing.username)
+    # Only its owner sees what the account is called: it may be in the owner's language.
+    provider = text.provider_name(account.provider) if account.provider else account.address.domain
     identifier = f"mailsetup.{_uuid(address, 'identifier')}"
     payload: dict[str, object] = {
         "PayloadType": "com.apple.mail.managed",
@@ -59,8 +61,8 @@ def render(account: Account) -> Export:
         **_server("Incoming", incoming),
         **_server("Outgoing", outgoing),
     }
-    if display_name:
-        payload["EmailAccountName"] = display_name
+    if name := display_name(account):
+        payload["EmailAccountName"] = name
     if method(outgoing.endpoint, _can) is not Authentication.NONE:
         payload["OutgoingPasswordSameAsIncomingPassword"] = True  # asked for once
     profile = {

@@ -13,7 +13,7 @@ import unicodedata
 from ..errors import ExportError
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Endpoint, Notice, Protocol, Security
-from . import PASSWORDS, Export, ExportFile, expressible, full_address, imap_id, method, refuse_unsafe
+from . import PASSWORDS, Export, ExportFile, display_name, expressible, full_address, imap_id, method, refuse_unsafe
 
 NAME = "outlook"
 TITLE = N_("Outlook for Windows, classic (2007 to 365)")
@@ -21,6 +21,7 @@ FILES = ("*.prf",)
 MEDIA_TYPE = "application/octet-stream"  # there is no registered type, and the file must arrive unchanged
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
+NEEDS_ADDRESS = True
 JUDGED_BY = "rules"
 WHERE = N_(
     "Close Outlook and double-click the file, or run: outlook.exe /importprf FILE. It adds a profile named after the "
@@ -69,12 +70,11 @@ _Section = tuple[str, list[tuple[str, str | int]]]
 
 def render(account: Account) -> Export:
     """One file, named after the domain; raise ExportError (``export.*``) where Outlook could not connect with it."""
-    address = full_address(account)
+    address = full_address(account.address)
     incoming, notices = _incoming(account)
     outgoing = expressible(account.outgoing, _can_send, "export.no_outgoing")[0]
-    wanted_name = account.display_name.strip() or address
-    _check(wanted_name, address=address, username=incoming.username, outgoing_username=outgoing.username)
-    display_name, name_notices = _display_name(wanted_name, address)
+    name, name_notices = _encodable_name(display_name(account) or address, address)
+    _check(display_name=name, address=address, username=incoming.username, outgoing_username=outgoing.username)
     protocol = incoming.endpoint.protocol
     property_map = [(key.format(protocol.upper()), f"{kind},0x{number:04X}") for key, kind, number in _MAP_OF[protocol]]
     sections: list[_Section] = [
@@ -91,7 +91,7 @@ def render(account: Account) -> Export:
         ),
         ("Service List", []),
         ("Internet Account List", [("Account1", _SECTIONS[protocol])]),
-        ("Account1", _account(address, display_name, incoming, outgoing)),
+        ("Account1", _account(address, name, incoming, outgoing)),
         (_SECTIONS[protocol], [("AccountType", protocol.upper()), *property_map]),
     ]
     body = "\r\n".join(_lines(sections)).encode(_ENCODING)
@@ -123,15 +123,13 @@ def _incoming(account: Account) -> tuple[AccountServer, tuple[Notice, ...]]:
     return chosen, (Notice("export.other_incoming", facts),)
 
 
-def _account(
-    address: str, display_name: str, incoming: AccountServer, outgoing: AccountServer
-) -> list[tuple[str, str | int]]:
+def _account(address: str, name: str, incoming: AccountServer, outgoing: AccountServer) -> list[tuple[str, str | int]]:
     prefix = incoming.endpoint.protocol.upper()
     is_pop3 = incoming.endpoint.protocol is Protocol.POP3
     return [
         ("UniqueService", "No"),
         ("AccountName", address),
-        ("DisplayName", display_name),
+        ("DisplayName", name),
         ("EmailAddress", address),
         ("ReplyEMailAddress", address),
         ("ConnectionType", 0),  # LAN: use the connection that is there
@@ -170,7 +168,7 @@ def _can_send(_endpoint: Endpoint, method: Authentication) -> bool:
     return method in _METHODS or method is Authentication.NONE
 
 
-def _display_name(name: str, address: str) -> tuple[str, tuple[Notice, ...]]:
+def _encodable_name(name: str, address: str) -> tuple[str, tuple[Notice, ...]]:
     """The name as the file can hold it, and what to know about that.
 
     The file does not say its code page. A name with Chinese characters is taken for one from a Chinese Windows; others
@@ -181,9 +179,9 @@ def _display_name(name: str, address: str) -> tuple[str, tuple[Notice, ...]]:
     if any("CJK" in unicodedata.name(character, "") for character in name) and _fits(name):
         return name, (Notice("export.code_page", {"name": name, "code_page": CODE_PAGE}),)
     decomposed = unicodedata.normalize("NFKD", name)
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character)).strip()
     # Anything but accents cannot be taken off a name without making it another one.
-    fallback = plain if plain.isascii() and plain.strip() else address
+    fallback = plain if plain and plain.isascii() else address
     return fallback, (
         Notice("export.display_name_ascii", {"name": name, "fallback": fallback, "code_page": CODE_PAGE}),
     )
@@ -197,9 +195,8 @@ def _fits(name: str) -> bool:
     return True
 
 
-def _check(display_name: str, **ascii_values: str) -> None:
+def _check(**values: str) -> None:
     """Refuse what the file cannot hold, naming it: there is no way to quote anything."""
-    values = {"display_name": display_name, **ascii_values}
     refuse_unsafe(**values)
     for field, value in values.items():
         if value.startswith(";"):  # would begin a comment

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from .. import i18n, text
 from ..i18n import N_, _
 from ..model import Account, AccountServer, Authentication, Endpoint, Note, Notice, Protocol
-from . import Export, ExportFile, expressible, needs
+from . import Export, ExportFile, display_name, expressible, full_address, needs
 
 NAME = "steps"
 TITLE = N_("Steps to follow by hand, for every other program")
@@ -20,6 +20,7 @@ FILES = ("*.md",)
 MEDIA_TYPE = "text/markdown; charset=utf-8"
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
+NEEDS_ADDRESS = True
 JUDGED_BY = "rules"
 WHERE = N_("Read it and follow it in the mail program; any text editor shows it.")
 
@@ -56,17 +57,21 @@ _PLAIN_CODE = re.compile(r"[\w.@%+/=:-]+(?: [\w.@%+/=:-]+)*", re.ASCII)
 
 
 def render(account: Account) -> Export:
-    """One Markdown text; raise ExportError if an encrypted server is missing for receiving or sending."""
+    """One Markdown text; raise ExportError if an encrypted server is missing for receiving or sending.
+
+    An address is needed because a login name cannot be described in words for every provider.
+    """
+    address = full_address(account.address)
     incoming = expressible(account.incoming, _can, "export.no_incoming")
     outgoing = expressible(account.outgoing, _can, "export.no_outgoing")
     servers: dict[Protocol, AccountServer] = {}
     for server in (*incoming, *outgoing):
         servers.setdefault(server.endpoint.protocol, server)
     lines = [
-        *_introduction(account),
+        *_introduction(account, address),
         *_before(account),
-        *_table(account, tuple(servers.values())),
-        *_test(account),
+        *_table(account, address, tuple(servers.values())),
+        *_test(account, address),
         *_refusals(),
     ]
     body = "\n".join(lines).encode()
@@ -76,16 +81,16 @@ def render(account: Account) -> Export:
 def escape(words: str) -> str:
     """``words`` as one line of Markdown that shows exactly these characters."""
     line = " ".join(words.split())
-    line = re.sub(r"[\\`*\[\]<>|~#&!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", line)
-    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", line)  # would begin a list or a heading
+    line = re.sub(r"[\\`*\[\]<|~#]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", line)
+    return re.sub(r"^(\d*)([-+=.)>])", r"\1\\\2", line)  # would begin a list, a heading or a quotation
 
 
 def _can(_endpoint: Endpoint, _method: Authentication) -> bool:
     return True  # a person can choose any method that some program offers
 
 
-def _introduction(account: Account) -> Iterator[str]:
-    yield "# " + _("Set up {address} in a mail program").format(address=escape(str(account.address)))
+def _introduction(account: Account, address: str) -> Iterator[str]:
+    yield "# " + _("Set up {address} in a mail program").format(address=escape(address))
     yield ""
     provider = account.provider
     if provider is None:
@@ -108,7 +113,7 @@ def _before(account: Account) -> Iterator[str]:
     yield ""
 
 
-def _table(account: Account, servers: tuple[AccountServer, ...]) -> Iterator[str]:
+def _table(account: Account, address: str, servers: tuple[AccountServer, ...]) -> Iterator[str]:
     protocols = [server.endpoint.protocol for server in servers]
     yield "## 2. " + _("Enter the servers")
     yield ""
@@ -119,7 +124,7 @@ def _table(account: Account, servers: tuple[AccountServer, ...]) -> Iterator[str
         (_("Server"), [_code(server.endpoint.host) for server in servers]),
         (_("Port"), [str(server.endpoint.port) for server in servers]),
         (_("Encryption"), [text.security(server.endpoint.security) for server in servers]),
-        (_("User name"), [_code(server.username) if server.username else _("your full address") for server in servers]),
+        (_("User name"), [_code(server.username or address) for server in servers]),
         (_("Log in with"), [_login(account, server.endpoint) for server in servers]),
     )
     for number, (title, cells) in enumerate(rows):
@@ -127,6 +132,9 @@ def _table(account: Account, servers: tuple[AccountServer, ...]) -> Iterator[str
         if number == 0:
             yield "|---" * (len(servers) + 1) + "|"
     yield ""
+    if name := display_name(account):
+        yield _("As your name, which recipients see, enter: {name}").format(name=escape(name))
+        yield ""
     if {Protocol.IMAP, Protocol.POP3}.issubset(protocols):
         yield _(
             "Take one of the two for incoming mail. IMAP shows the mailbox as it is on the server, the same on every "
@@ -172,13 +180,14 @@ def _login(account: Account, endpoint: Endpoint) -> str:
     return text.authentication(methods[:1] or (Authentication.PASSWORD,))
 
 
-def _test(account: Account) -> Iterator[str]:
+def _test(account: Account, address: str) -> Iterator[str]:
+    login = "" if needs(account, "oauth2-only") else " --login"  # there is no password to log in with
     yield "## 3. " + _("Try it")
     yield ""
     yield "1. " + _("Fetch the mail: the newest message in web mail must appear.")
     yield "2. " + _("Send a message to yourself: it must arrive, and come from the right address.")
     yield "3. " + _("If either fails, this names the step that does and what to do about it: {command}").format(
-        command=_code(f"mailsetup probe {account.address} --login")
+        command=_code(f"mailsetup probe {address}{login}")
     )
     yield ""
 

@@ -12,7 +12,7 @@ from .. import clientconfig
 from ..address import is_subdomain
 from ..errors import ExportError
 from ..i18n import N_
-from ..model import PLACEHOLDERS, Account, AccountServer, Authentication, Endpoint, Protocol
+from ..model import PLACEHOLDERS, Account, AccountServer, Authentication, Endpoint, Notice, Protocol
 from . import Export, ExportFile, expressible, refuse_unsafe
 
 NAME = "thunderbird"
@@ -21,11 +21,13 @@ FILES = ("*.xml",)
 MEDIA_TYPE = clientconfig.MEDIA_TYPE
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
+NEEDS_ADDRESS = False
 JUDGED_BY = "client"
 WHERE = N_(
-    "Copy the file into the folder “isp” beside the Thunderbird program (administrator rights needed), or publish it "
-    "as https://autoconfig.DOMAIN/mail/config-v1.1.xml. Then add the address as a new account: Thunderbird shows these "
-    "servers without searching."
+    "Put the file, named {file}, into the folder “isp” beside the Thunderbird program (administrator rights needed); "
+    "whoever runs the domain can publish it as https://autoconfig.{domain}/mail/config-v1.1.xml instead. Then add the "
+    "address as a new account: Thunderbird shows these servers without searching. On a Mac, and with Flatpak or Snap, "
+    "that folder cannot be written to: follow the steps there (--to steps)."
 )
 
 # Hosts, and everything below them, at which Thunderbird 153 is registered for OAuth2. It skips the method at others.
@@ -54,7 +56,8 @@ def render(account: Account) -> Export:
     body = clientconfig.render(
         domain, name, name, [domain], [server._replace(username=_username(server, account)) for server in servers]
     )
-    return Export((ExportFile(f"{domain}.xml", MEDIA_TYPE, body),))
+    notices = (Notice("export.no_display_name", {"name": account.display_name}),) if account.display_name else ()
+    return Export((ExportFile(f"{domain}.xml", MEDIA_TYPE, body),), notices)
 
 
 def _can_receive(endpoint: Endpoint, method: Authentication) -> bool:

@@ -9,7 +9,7 @@ from accounts import ADDRESS, account, provider, server, visible_text
 from hypothesis import given, settings
 from readers import read_apple
 
-from mailsetup import address
+from mailsetup import address, i18n
 from mailsetup.exporters import apple
 from mailsetup.model import Account, Authentication, Protocol, Security
 
@@ -69,6 +69,16 @@ def test_without_a_name_the_device_chooses_one() -> None:
 def test_the_account_is_described_by_the_provider_or_else_the_domain() -> None:
     assert payload(account(provider=provider()))["EmailAccountDescription"] == "Example Mail"
     assert payload(account())["EmailAccountDescription"] == "example.com"
+
+
+def test_a_chinese_owner_sees_the_chinese_name_of_the_provider() -> None:
+    i18n.use("zh")
+    try:
+        found = profile(account(provider=provider()))
+    finally:
+        i18n.use("en")
+    assert found["PayloadContent"][0]["EmailAccountDescription"] == "示例邮箱"
+    assert found["PayloadDisplayName"] == f"示例邮箱: {ADDRESS}"
 
 
 @pytest.mark.parametrize(

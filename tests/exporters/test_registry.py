@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def test_a_module_describes_the_file_it_makes(name: str) -> None:
     assert file.media_type == exporter.MEDIA_TYPE
     assert exporter.JUDGED_BY in ("client", "rules")
     assert not exporter.SEVERAL_FILES
+    assert set(re.findall(r"{.*?}", exporter.WHERE)) <= {"{file}", "{domain}"}
     assert exporter.TITLE
     assert exporter.WHERE
 
@@ -91,20 +93,29 @@ def test_a_server_that_takes_only_kerberos_is_refused_with_that_word(name: str) 
     assert error.facts == {"host": "smtp.example.com", "authentication": "kerberos"}
 
 
-@pytest.mark.parametrize("name", ["outlook", "apple"])
-def test_a_bare_domain_is_refused_where_the_file_is_about_one_person(name: str) -> None:
-    source = account()
-    source = source._replace(address=source.address._replace(local_part=None))
-    assert refusal(name, source).code == "export.no_address"
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bare_domain_is_refused_exactly_where_the_file_is_about_one_person(name: str) -> None:
+    bare = account(server(IMAP, username=""), outgoing=(server(SMTP, username=""),), display_name="")
+    bare = bare._replace(address=bare.address._replace(local_part=None))
+    if exporters.load(name).NEEDS_ADDRESS:
+        assert refusal(name, bare).code == "export.no_address"
+    else:
+        assert exporters.load(name).render(bare) == exporters.load(name).render(account(display_name=""))
 
 
-@pytest.mark.parametrize("name", ["outlook", "apple"])
+@pytest.mark.parametrize("name", ["outlook", "apple", "steps"])
 @pytest.mark.parametrize("display_name", ["a\nb", "a\r\nPOP3Server=evil", "a\0b", "a\u202eb", "a\u2028b"])
 def test_a_display_name_with_control_characters_is_refused_by_name(name: str, display_name: str) -> None:
     error = refusal(name, account(display_name=display_name))
     assert error.code == "export.unsafe_value"
     assert error.facts["field"].lower().replace("_", "") == "displayname"
     assert error.facts["value"].isprintable()
+
+
+@pytest.mark.parametrize("name", ["apple", "steps"])
+def test_wide_and_no_break_spaces_in_a_display_name_become_plain_ones(name: str) -> None:
+    wide = exporters.load(name).render(account(display_name="\u3000张\u3000伟\xa0\u2003"))
+    assert wide == exporters.load(name).render(account(display_name="张 伟"))
 
 
 @pytest.mark.parametrize("name", ["thunderbird", "outlook", "apple"])
@@ -143,4 +154,5 @@ def test_pop3_never_needs_id(name: str) -> None:
 
 
 def test_thunderbird_sends_id_and_needs_no_notice() -> None:
-    assert exporters.load("thunderbird").render(account(provider=provider("imap-id"))).notices == ()
+    source = account(provider=provider("imap-id"), display_name="")
+    assert exporters.load("thunderbird").render(source).notices == ()

@@ -126,15 +126,33 @@ def test_user_names_for_receiving_and_sending_may_differ() -> None:
     assert row(account(server(IMAP, username="zhang.wei")), "User name") == ["zhang.wei", "zhang.wei@example.com"]
 
 
-def test_for_a_bare_domain_the_user_name_is_described() -> None:
-    bare = account(server(IMAP, username=""))
-    bare = bare._replace(address=bare.address._replace(local_part=None))
-    assert row(bare, "User name")[0] == "your full address"
+def test_an_unknown_user_name_is_the_address_which_is_what_to_try_first() -> None:
+    assert row(account(server(IMAP, username="")), "User name")[0] == str(ADDRESS)
+
+
+@settings(deadline=None)
+@given(name=visible_text)
+def test_the_display_name_is_there_to_be_entered_and_only_if_there_is_one(name: str) -> None:
+    assert (
+        f"As your name, which recipients see, enter: {' '.join(name.split())}" in page(account(display_name=name)).text
+    )
+    assert "As your name" not in page(account(display_name=" ")).text
+
+
+def test_signs_that_mean_nothing_in_markdown_are_readable_in_a_text_editor() -> None:
+    note = Note("other", "Settings > Clients: switch IMAP & POP3 on!", "中")
+    assert note.en in steps.render(account(provider=provider(notes=(note,)))).files[0].body.decode()
 
 
 def test_it_ends_with_a_trial_and_what_refusals_mean() -> None:
     text = page(account()).text
     assert text.index("mailsetup probe zhang.wei@example.com --login") < text.index("535")
+
+
+def test_without_a_password_to_log_in_with_the_trial_is_one_without_login() -> None:
+    text = page(account(provider=provider("oauth2-only"))).text
+    assert "mailsetup probe zhang.wei@example.com" in text
+    assert "--login" not in text
 
 
 def assert_note_is_shown_as_it_is(text: str) -> None:
