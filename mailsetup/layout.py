@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from . import i18n, text
 from .i18n import N_, _
-from .model import Candidate, Lookup, Notice, ProbeResult, Provider, ProviderStatus, Status
+from .model import Candidate, Lookup, Notice, ProbeResult, Provider, ProviderStatus, Role, SourceReport, Status
 
 # Warnings that name something to do before the first login.
 _PREPARATIONS = frozenset({"service-must-be-enabled", "auth-code", "app-password", "oauth2-only", "imap-id"})
@@ -157,18 +157,45 @@ def links(answer: Lookup) -> list[str]:
 
 def ledger_columns() -> tuple[str, ...]:
     """The headings of the ledger."""
-    return (_("Source"), _("Asked"), _("Result"), "ms", _("Detail"))
+    return (_("Source"), _("Result"), "ms", _("Why"), _("Asked"), _("Detail"))
 
 
 def ledger_rows(answer: Lookup) -> list[tuple[str, ...]]:
     """Every source asked, what it said and why that counted or not."""
-    rows: list[tuple[str, ...]] = []
-    for report in answer.reports:
-        detail = report.detail
-        if report.code is not None:
-            detail = f"{report.code} {detail}".strip()
-        rows.append((report.source, report.locator, text.status(report.status), f"{report.elapsed_ms:.0f}", detail))
-    return rows
+    from .reasons import reason as why  # only here is there any use for it
+
+    return [
+        (
+            report.source,
+            text.status(report.status),
+            f"{report.elapsed_ms:.0f}",
+            why(report, answer),
+            report.locator,
+            _detail(report),
+        )
+        for report in answer.reports
+    ]
+
+
+def narrow_ledger_lines(answer: Lookup) -> list[str]:
+    """The ledger for a terminal, its headings first: what was asked has lines of its own, so that URLs stay whole."""
+    asked = ledger_columns().index(_("Asked"))
+    columns, *rows = [row[:asked] + row[asked + 1 :] for row in (ledger_columns(), *ledger_rows(answer))]
+    head, *lines = _table(columns, rows)
+    places = [f"    {report.locator}" for report in answer.reports]
+    return [head, *(part for pair in zip(lines, places, strict=True) for part in pair)]
+
+
+def _detail(report: SourceReport) -> str:
+    """The facts behind a line of the ledger: the code, what was found, and the servers if they are not recommended."""
+    if report.status is Status.SKIPPED:
+        return ""
+    detail = report.detail.removeprefix(f"{report.locator} ")  # a chain of redirects begins there
+    words = f"{report.code or ''} {detail}".strip()
+    if report.role not in (Role.OUTRANKED, Role.DISPROVED):
+        return words
+    hosts = dict.fromkeys(candidate.endpoint.host for candidate in report.candidates)
+    return "; ".join(filter(None, (words, ", ".join(host for host in hosts if host not in words))))
 
 
 def lookup_lines(answer: Lookup, *, explain: bool) -> list[str]:

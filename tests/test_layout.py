@@ -109,8 +109,52 @@ def test_an_answer_in_a_pipe() -> None:
     assert "Source: IMAP, SMTP: mailsetup's provider database" in lines
     assert "Web mail: https://mail.example.com/" in lines
     assert "Help: https://help.example.com/" in lines
-    assert lines[-2].split() == ["Source", "Asked", "Result", "ms", "Detail"]
-    assert lines[-1].split() == ["providers", "providers", "of", "example.com", "found", "0"]
+    assert lines[-2].split() == ["Source", "Result", "ms", "Why", "Asked", "Detail"]
+    assert lines[-1].split() == ["providers", "found", "0", "recommended", "providers", "of", "example.com"]
+
+
+def details(*reports: SourceReport) -> list[str]:
+    return [row[-1] for row in layout.ledger_rows(answer(*reports))]
+
+
+def test_the_details_of_a_source_are_its_code_and_what_it_said() -> None:
+    assert details(failed("autoconfig", "http.status")._replace(detail="503")) == ["http.status 503"]
+    assert details(report("ispdb", endpoint())._replace(detail="Example Mail")) == ["Example Mail"]
+    assert details(SourceReport("srv", "x", Status.SKIPPED, detail="--offline")) == [""]  # it is the reason already
+
+
+def test_redirects_are_shown_from_the_address_that_was_asked() -> None:
+    chain = " -> ".join((url := autoconfig.url("example.com"), "https://b.example.com/", "https://c.example.com/"))
+    line = report("autoconfig", endpoint())._replace(locator=url, detail=chain)
+    assert details(line) == ["-> https://b.example.com/ -> https://c.example.com/"]
+
+
+def test_sources_that_lost_say_which_servers_they_named() -> None:
+    lost = report("ispdb", endpoint(host="old.example.com"), endpoint(SMTP, "out.example.com", 465))
+    won = report("autoconfig", endpoint(), endpoint(SMTP, "smtp.example.com", 465))
+    assert details(won, lost._replace(detail="Old Mail")) == ["", "Old Mail; old.example.com, out.example.com"]
+    assert details(won, lost) == ["", "old.example.com, out.example.com"]
+    assert details(won, lost._replace(detail="1 993 old.example.com; 1 465 out.example.com"))[1].count("old.") == 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_on_a_terminal_no_url_of_the_ledger_is_broken(language: str) -> None:
+    i18n.use(language)
+    try:
+        lost = report("ispdb", endpoint(host="old.example.com"))._replace(
+            locator="https://ispdb.example.net/" + "x" * 50
+        )
+        lookup = answer(report("autoconfig", endpoint()), lost, failed("srv", "dns.timeout"))
+        head, *lines = layout.narrow_ledger_lines(lookup)
+        columns = layout.ledger_columns()
+    finally:
+        i18n.use("en")
+    assert head.split() == [column for column in columns if column not in ("Asked", "查询内容")]
+    assert lines[1::2] == [f"    {line.locator}" for line in lookup.reports]
+    assert [line.split()[0] for line in lines[::2]] == ["autoconfig", "ispdb", "srv"]
+    assert max(map(cells, (head, *lines))) <= 80
+    starts = {cells(line[: line.index(word)]) for line, word in ((head, columns[-1]), (lines[4], "dns.timeout"))}
+    assert len(starts) == 1
 
 
 def test_no_answer_says_what_to_try_next() -> None:
@@ -237,7 +281,8 @@ def test_nothing_that_a_stranger_s_file_says_can_act_on_a_terminal(place: str) -
     net = FakeNet(pages={url: Page(url, (url, "https://hoster.example.net/c.xml"), page)})
     (line,), _seconds = run(autoconfig.discover(target(), net))
     lookup = answer(line)
-    for shown in (*layout.lookup_lines(lookup, explain=True), *layout.probe_lines([], None)):
+    shown_lines = layout.lookup_lines(lookup, explain=True) + layout.narrow_ledger_lines(lookup)
+    for shown in (*shown_lines, *layout.probe_lines([], None)):
         assert shown.isprintable()
 
 

@@ -68,7 +68,7 @@ def interpret(source: str, page: Page, config: ClientConfig) -> Found:
     confidence = Confidence.HIGH if trusted else Confidence.LOW
     return Found(
         tuple(Candidate(endpoint, (evidence,), confidence) for endpoint in config.endpoints),
-        "; ".join((detail, *config.skipped)) if config.skipped else detail,
+        "; ".join(filter(None, (detail, *config.skipped))),
         # The owner's server may serve one file for many domains: it counts, and the ledger says so.
         None if config.covers_domain else "discover.domain_mismatch",
     )
