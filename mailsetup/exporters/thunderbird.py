@@ -13,7 +13,7 @@ from ..address import is_subdomain
 from ..errors import ExportError
 from ..i18n import N_
 from ..model import PLACEHOLDERS, Account, AccountServer, Authentication, Endpoint, Notice, Protocol
-from . import Export, ExportFile, expressible, refuse_unsafe
+from . import Export, ExportFile, display_name, expressible, refuse_unsafe
 
 NAME = "thunderbird"
 TITLE = N_("Thunderbird and other programs that read its autoconfig files")
@@ -56,7 +56,8 @@ def render(account: Account) -> Export:
     body = clientconfig.render(
         domain, name, name, [domain], [server._replace(username=_username(server, account)) for server in servers]
     )
-    notices = (Notice("export.no_display_name", {"name": account.display_name}),) if account.display_name else ()
+    person = display_name(account)
+    notices = (Notice("export.no_display_name", {"name": person}),) if person else ()
     return Export((ExportFile(f"{domain}.xml", MEDIA_TYPE, body),), notices)
 
 
