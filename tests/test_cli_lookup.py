@@ -216,6 +216,27 @@ def test_explain_shows_every_source_with_its_answer(lab: Lab) -> None:
     assert "https://autoconfig" not in run("lookup", "listed.test", *lab.network_options).stdout
 
 
+def test_explain_says_why_each_answer_won_or_lost(lab: Lab) -> None:
+    lines = run("lookup", "conflict.test", "--explain", "--no-verify", *lab.network_options).stdout.splitlines()
+    ledger = [line.split(maxsplit=3) for line in lines[lines.index("") :]]
+    assert [row[3].partition("  ")[0] for row in ledger if row[:2] == ["autoconfig", "found"]] == ["recommended"]
+    assert [row[3].partition("  ")[0] for row in ledger if row[:2] == ["srv", "found"]] == ["outranked by autoconfig"]
+    assert any(row[3].startswith("not found (404)") for row in ledger if row[:2] == ["ispdb", "nothing"])
+
+
+def test_json_says_what_became_of_the_settings_of_each_source(lab: Lab) -> None:
+    def roles(*arguments: str) -> set[tuple[str, str]]:
+        record = look_up(lab, *arguments, "--no-verify", "--explain").record
+        assert all((line["role"] is None) == (line["status"] != "found") for line in record["sources"])
+        return {(line["source"], line["role"]) for line in record["sources"] if line["role"]}
+
+    assert roles("conflict.test") == {("autoconfig", "won"), ("srv", "outranked")}
+    assert roles("srvonly.test") == {("srv", "won")}
+    assert roles("plainonly.test") == {("autoconfig", "plaintext")}
+    assert roles("srvonly.test", "--protocol", "smtp") == {("srv", "won"), ("srv", "not-asked-for")}
+    assert roles("example.test") == {("autoconfig", "won"), ("srv", "confirmed"), ("srv", "outranked")}
+
+
 def test_a_private_address_is_refused_unless_it_is_allowed(lab: Lab) -> None:
     options = [option for option in lab.network_options if option != "--allow-private"]
     record = run("lookup", "autoconf.test", "--json", *options).record

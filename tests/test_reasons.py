@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from documents import code, read
 from fakes import IMAP, PLAIN, POP3, SMTP, endpoint, failed, provider, report
 from mailsetup import api, i18n, text
 from mailsetup.address import parse
@@ -149,3 +150,12 @@ def test_every_role_has_words(role: Role) -> None:
     words = reason_of(report("ispdb", IMAPS)._replace(role=role))
     assert words
     assert "{" not in words
+
+
+def test_the_document_explains_every_role_and_how_it_is_shown() -> None:
+    (table,) = read("docs/ranking.md").section("Why an answer counted or not").tables
+    shown = {code(cell)[0]: words for cell, words, _meaning in table}
+    answer = lookup(report("ispdb", IMAPS))
+    assert shown == {
+        role.value: reason(report("ispdb", IMAPS)._replace(role=role), answer).replace("ispdb", "…") for role in Role
+    }
