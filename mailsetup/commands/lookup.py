@@ -21,7 +21,7 @@ from . import exit_code, is_single, shared_resolver, wanted_protocols, work_on
 @click.option("--offline", is_flag=True, help=_("Never use the network."))
 @click.option("--online", is_flag=True, help=_("Ask the network as well, and compare."))
 @click.option("--all", "everything", is_flag=True, help=_("Show every candidate."))
-@click.option("--explain", is_flag=True, help=_("Show every source asked, and what it said."))
+@click.option("--explain", is_flag=True, help=_("Show every source asked, what it said, and why that counted or not."))
 @options.protocols(*Protocol)
 @click.option("--verify/--no-verify", default=True, help=_("Connect to discovered servers before recommending them."))
 @click.option("--fast", is_flag=True, help=_("Deadline of 3 seconds."))
