@@ -108,10 +108,9 @@ def install_packages(packages: list[str]) -> bool:
         POLICY.write_text("#!/bin/sh\nexit 101\n")
         POLICY.chmod(0o755)
     try:
-        command = ("apt-get", "install", "--yes", "--no-install-recommends", "-qq", *missing)
-        # Package lists may be absent or too old; reading new ones takes a while, so only then.
-        quiet = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return quiet.returncode == 0 or (run("apt-get", "update", "-qq", silent=True) and run(*command, silent=True))
+        # Package lists may be absent or too old. If no new ones are to be had, the old may still do.
+        run("apt-get", "update", "-qq", silent=True)
+        return run("apt-get", "install", "--yes", "--no-install-recommends", "-qq", *missing, silent=True)
     finally:
         if forbid:
             POLICY.unlink()

@@ -45,6 +45,9 @@ _HANDSHAKE_CODES = (
     ("EOF", "tls.eof"),
     ("ALERT", "tls.handshake_alert"),
 )
+# Forward secrecy and no SHA-1 (RFC 9325 §4.1): what Python's own builds offer. Linux distributions change the default,
+# and a verdict must not depend on who built Python. (TLS 1.3 has suites of its own, all of them good.)
+CIPHERS = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
 _RECORD_TYPES = range(20, 24)  # the first byte of every TLS record (RFC 8446 §5.1)
 MAX_FIRST_BYTES = 256
 
@@ -54,6 +57,7 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
     """A verifying context with the system's trust store and ``ca_file``; raise InputError if the file is unusable."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
     if ca_file is not None:
         try:
             context.load_verify_locations(ca_file)
@@ -80,6 +84,8 @@ def handshake_failure(error: ssl.SSLError, first_bytes: bytes) -> ConnectFailed:
         seen = decode(first_bytes.splitlines()[0] if first_bytes.splitlines() else b"")
         is_http = first_bytes.startswith(b"HTTP/") or b"<html" in first_bytes.lower()
         return ConnectFailed("tls.http_on_tls_port" if is_http else "tls.plaintext_on_tls_port", seen=seen[:200])
+    if isinstance(error, ssl.SSLEOFError):
+        return ConnectFailed("tls.eof")
     reason = error.reason or ""
     for word, code in _HANDSHAKE_CODES:
         if word in reason:

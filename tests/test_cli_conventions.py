@@ -200,6 +200,11 @@ def test_a_stream_that_is_closed_is_an_empty_one(arguments: str, code: int) -> N
     assert (finished.returncode, finished.stdout, finished.stderr) == (code, b"", b"")
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to programs in the background, such as the one that runs these tests."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @posix
 def test_an_interrupt_ends_with_130_and_without_a_traceback() -> None:
     with SilentServer() as server:
@@ -211,6 +216,7 @@ def test_an_interrupt_ends_with_130_and_without_a_traceback() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=REPOSITORY,
+            preexec_fn=heed_interrupts,
         )
         with server._socket.accept()[0]:  # the probe is at work
             process.send_signal(signal.SIGINT)
@@ -231,6 +237,7 @@ def test_an_interrupt_ends_several_targets_too() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=REPOSITORY,
+            preexec_fn=heed_interrupts,
         )
         assert process.stdin is not None
         process.stdin.write(f"imaps://{server.host}:{server.port}\n".encode())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,10 +20,22 @@ from mailsetup.model import AccountServer, Authentication, Protocol, Security
 
 PROVIDER = provider()._replace(name="Example Mail & <Co>")
 PROGRAM = shutil.which("thunderbird")
+# The oldest release whose way of reading these files is described below: the current ESR.
+OLDEST = 153
+
+
+def release() -> int:
+    """The major version of the installed program, 0 if there is none."""
+    if PROGRAM is None:
+        return 0
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
+    number = re.search(r"\d+", said)
+    return int(number[0]) if number else 0
+
 
 pytestmark = [
     pytest.mark.servers,
-    pytest.mark.skipif(PROGRAM is None, reason="thunderbird is not installed"),
+    pytest.mark.skipif(release() < OLDEST, reason=f"thunderbird {OLDEST} or later is not installed"),
 ]
 
 IMAP, POP3, SMTP = Protocol.IMAP, Protocol.POP3, Protocol.SMTP
