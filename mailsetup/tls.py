@@ -84,7 +84,7 @@ def handshake_failure(error: ssl.SSLError, first_bytes: bytes) -> ConnectFailed:
         seen = decode(first_bytes.splitlines()[0] if first_bytes.splitlines() else b"")
         is_http = first_bytes.startswith(b"HTTP/") or b"<html" in first_bytes.lower()
         return ConnectFailed("tls.http_on_tls_port" if is_http else "tls.plaintext_on_tls_port", seen=seen[:200])
-    if isinstance(error, ssl.SSLEOFError):
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return ConnectFailed("tls.eof")
     reason = error.reason or ""
     for word, code in _HANDSHAKE_CODES:
