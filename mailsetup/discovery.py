@@ -16,6 +16,7 @@ from .deadline import Deadline
 from .fetch import Web
 from .index import Index
 from .model import (
+    LIVE,
     Address,
     Candidate,
     Endpoint,
@@ -166,7 +167,7 @@ def _live_report(result: ProbeResult) -> SourceReport:
     locator = f"{endpoint.host}:{endpoint.port} {endpoint.security}"
     version = result.tls.version if result.ok and result.tls else ""
     return SourceReport(
-        "live",
+        LIVE,
         locator,
         Status.FOUND if result.ok else Status.FAILED,
         code=result.code,

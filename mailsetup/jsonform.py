@@ -11,7 +11,7 @@ from typing import Any
 
 from . import i18n, text
 from .errors import MailsetupError
-from .model import Candidate, Endpoint, Lookup, Note, Notice, ProbeResult, Provider, SourceReport, TLSFacts
+from .model import LIVE, Candidate, Endpoint, Lookup, Note, Notice, ProbeResult, Provider, SourceReport, TLSFacts
 
 SCHEMA = 1
 Object = dict[str, Any]
@@ -39,7 +39,8 @@ def lookup_object(answer: Lookup) -> Object:
         "provider": None if answer.provider is None else _provider_summary(answer.provider),
         "incoming": [candidate_object(candidate, answer) for candidate in answer.incoming],
         "outgoing": [candidate_object(candidate, answer) for candidate in answer.outgoing],
-        "sources": [_source(report) for report in answer.reports],
+        "sources": [_source(report) for report in answer.reports if report.source != LIVE],
+        "live": [_source(report) for report in answer.reports if report.source == LIVE],
         "warnings": notices(answer.notices),
         "elapsed_ms": round(answer.elapsed_ms, 1),
     }

@@ -222,6 +222,10 @@ class Notice(NamedTuple):
     facts: Mapping[str, str] = {}
 
 
+# The source of ledger lines that tell of a connection to what the sources named: no source of settings itself.
+LIVE = "live"
+
+
 class SourceReport(NamedTuple):
     """What one source answered: a line of the ledger."""
 

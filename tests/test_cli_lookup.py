@@ -133,7 +133,7 @@ def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:
     record = look_up(lab, "Fred@Example.Test").record
     assert list(record) == [
         *("schema", "query", "address", "domain", "status", "provider", "incoming", "outgoing", "sources"),
-        *("warnings", "elapsed_ms"),
+        *("live", "warnings", "elapsed_ms"),
     ]
     assert (record["schema"], record["query"], record["domain"]) == (1, "Fred@Example.Test", "example.test")
     assert record["address"] == "Fred@example.test"

@@ -37,6 +37,7 @@ from mailsetup.ranking import rank
 LOOKUP = {
     *("schema", "query", "address", "domain", "status", "provider", "incoming", "outgoing", "sources", "warnings"),
     "elapsed_ms",
+    "live",
 }
 ENDPOINT = {
     *("protocol", "host", "port", "security", "username", "username_form", "authentication", "confidence", "trusted"),
