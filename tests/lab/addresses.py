@@ -6,10 +6,9 @@ ports. A second laboratory on the same machine gets the next network.
 
 from __future__ import annotations
 
-import tempfile
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 # Host name -> last byte of its address. These names are also in templates/root.zone.
 HOSTS = {
@@ -38,14 +37,14 @@ _MAX_NETWORKS = 16
 @contextmanager
 def claim_network() -> Iterator[str]:
     """The first three bytes of a network no other laboratory uses ("127.0.53"); raise RuntimeError if there is none."""
-    import fcntl  # the laboratory is for Linux, but this module must also import elsewhere
-
     for number in range(_MAX_NETWORKS):
-        with (Path(tempfile.gettempdir()) / f"mailsetup-lab-{number}.lock").open("w") as lock:
+        network = f"127.{number}.53"
+        # A bound socket is a lock that ends with its process, and that containers sharing the network see as well.
+        with socket.socket() as claim:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                claim.bind((f"{network}.1", 5353))
+            except OSError:
                 continue
-            yield f"127.{number}.53"
+            yield network
             return
     raise RuntimeError(f"{_MAX_NETWORKS} laboratories are running on this machine")
