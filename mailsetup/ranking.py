@@ -3,7 +3,8 @@
 The rules, strongest first:
 
 1. Equal endpoints merge and keep all their evidence; each independent source that agrees makes them surer.
-2. A setting that a live connection disproved sinks below those that were not disproved.
+2. A setting that a live connection disproved sinks below those that were not disproved, but never below SRV that leads
+   elsewhere or plain http.
 3. Authenticated sources before unauthenticated ones: the curated database, the domain's own https files, the ISPDB;
    then MX to the database, SRV inside the domain, SRV that leads elsewhere, plain http.
 4. IMAP before POP3, implicit TLS before STARTTLS (RFC 8314 §3), then the source's own order.
@@ -19,6 +20,8 @@ from .model import Candidate, Confidence, Endpoint, Protocol, Security, SourceRe
 # Lower is better. SRV outside the domain comes after MX to a known provider: the latter is at least curated.
 _CLASSES = {"providers": 0, "autoconfig": 1, "well-known": 1, "ispdb": 2, "srv": 3, "mx": 3, "http-autoconfig": 6}
 _FOREIGN_SRV = 5
+# From here on an answer can lead anywhere, and nothing but the way it came vouches for it.
+_FORGEABLE = _FOREIGN_SRV
 # Two files on the domain's own web server are one voice, and so are two roads into our own database.
 _VOICES = {"well-known": "autoconfig", "http-autoconfig": "autoconfig", "mx": "providers"}
 _SECURITY_ORDER = (Security.TLS, Security.STARTTLS, Security.PLAIN)
@@ -112,11 +115,15 @@ def _weigh(candidate: Candidate, outcome: bool | None) -> Candidate:
 
 def _order(candidate: Candidate, domain: str) -> tuple[int, ...]:
     endpoint = candidate.endpoint
+    rank_of_source = authority(candidate, domain)
+    disproved = candidate.verified is False
     return (
         _PROTOCOL_ORDER.index(endpoint.protocol),
         endpoint.security is Security.PLAIN,
-        candidate.verified is False,
-        authority(candidate, domain),
+        # Whoever can forge SRV or http can also cut connections: that must not lift the forgery above what is genuine.
+        disproved or rank_of_source >= _FORGEABLE,
+        rank_of_source,
+        disproved,
         _SECURITY_ORDER.index(endpoint.security),
     )
 

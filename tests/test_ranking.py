@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,16 @@ def test_what_nobody_vouches_for_never_outranks_what_somebody_does(
             for c in line.candidates
         )
         assert not vouched or all(alike)
+
+
+@some_ledgers
+@given(ledgers(("http-autoconfig",)), ledgers(AUTHENTICATED), VERDICTS)
+def test_no_verdict_lifts_plain_http_above_what_somebody_vouches_for(
+    rumours: list[SourceReport], ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
+) -> None:
+    ranking = rank([*rumours, *ledger], DOMAIN, verified=verdicts)
+    vouched = {c.endpoint.protocol for line in ledger for c in line.candidates if c.endpoint.security is not PLAIN}
+    assert all(c.trusted for c in recommended(ranking) if c.endpoint.protocol in vouched)
 
 
 @some_ledgers
@@ -295,3 +306,19 @@ def test_silence_and_plaintext_contradict_nothing() -> None:
 def test_an_empty_ledger_gives_an_empty_ranking() -> None:
     silent = SourceReport("srv", "x", Status.FAILED, code="dns.timeout")
     assert rank([], DOMAIN) == rank([silent], DOMAIN) == Ranking((), (), (), ())
+
+
+@pytest.mark.parametrize("forged", ["srv", "http-autoconfig"])
+def test_cutting_connections_does_not_lift_a_forgery_above_what_is_genuine(forged: str) -> None:
+    genuine, evil = endpoint(), endpoint(host="imap.evil.net")
+    reports = [report("autoconfig", genuine), report(forged, evil)]
+    ranking = rank(reports, "example.com", verified={genuine.key: False, evil.key: True})
+    assert [c.endpoint.host for c in ranking.incoming] == [genuine.host]
+    assert [c.endpoint.host for c in ranking.others] == [evil.host]
+
+
+def test_a_working_server_of_the_domain_itself_takes_the_place_of_a_dead_one() -> None:
+    dead, works = endpoint(), endpoint(host="mail.example.com")
+    reports = [report("autoconfig", dead), report("srv", works)]
+    ranking = rank(reports, "example.com", verified={dead.key: False, works.key: True})
+    assert [c.endpoint.host for c in ranking.incoming] == [works.host]
