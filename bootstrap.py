@@ -29,20 +29,25 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 # The layers without I/O, and how many percent of their lines and branches the tests have to reach together.
 PURE = (
     "address.py",
+    "answers.py",
     "clientconfig.py",
     "compiler.py",
+    "database.py",
     "diagnosis.py",
     "i18n.py",
     "index.py",
     "jsonform.py",
+    "layout.py",
     "model.py",
     "ranking.py",
+    "reasons.py",
+    "roles.py",
     "text.py",
     "exporters/*",
     "sources/*",
     "wire/*",
 )
-MINIMUM_PERCENT = 90
+MINIMUM_PERCENT = 99
 
 
 class BootstrapError(Exception):
