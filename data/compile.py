@@ -32,7 +32,7 @@ _UNUSED_HEADERS = (
 
 sys.path.insert(0, str(ROOT))  # this checkout, never an installed copy; an isolated build has no other
 from mailsetup import compiler, index  # noqa: E402  # needs the line above
-from mailsetup.errors import DataError  # noqa: E402
+from mailsetup.errors import DataError  # noqa: E402  # likewise
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface

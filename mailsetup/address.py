@@ -60,6 +60,14 @@ def parse_host(text: str) -> str:
     return _ascii_domain(text.lower(), text)
 
 
+def parse_port(text: str) -> int | None:
+    """A port from 1 to 65535 in plain digits, else None; ``int`` would take signs, spaces and underscores as well."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        return None
+    port = int(text)
+    return port if 1 <= port <= 65535 else None
+
+
 def is_subdomain(name: str, parent: str) -> bool:
     """Whether ``name`` is ``parent`` or below it, on label boundaries."""
     return name == parent or name.endswith("." + parent)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from .address import parse_host, printable
+from .address import parse_host, parse_port, printable
 from .errors import InputError, InvalidConfig
 from .model import (
     PLACEHOLDERS,
@@ -259,9 +259,10 @@ def _host(text: str, domain: str) -> str:
 
 
 def _port(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+    port = parse_port(text)
+    if port is None:
         raise _UnusableError("port", text)
-    return int(text)
+    return port
 
 
 def _security(section: ET.Element) -> Security:

@@ -70,7 +70,7 @@ class Network:
 
         Private addresses are refused with ``dns.private_address`` unless the options allow them.
         """
-        found = _literal_addresses(host) or await self._resolve(host)
+        found = literal_addresses(host) or await self._resolve(host)
         if not self.options.allow_private:
             public = [ip for ip in found if is_public(ip)]
             if not public:
@@ -280,7 +280,8 @@ def _connect_failed(error: OSError) -> ConnectFailed:
     return ConnectFailed("tcp.unreachable", reason=error.strerror or type(error).__name__)
 
 
-def _literal_addresses(host: str) -> list[str]:
+def literal_addresses(host: str) -> list[str]:
+    """The addresses of an IP address or of localhost, which DNS is never asked for; [] for any other name."""
     if host == "localhost":  # RFC 6761 §6.3: never asked in DNS
         return ["127.0.0.1", "::1"]
     try:

@@ -25,7 +25,7 @@ from .model import (
     Protocol,
     Security,
 )
-from .net import Network
+from .net import Network, literal_addresses
 from .prober import probe_endpoint
 from .resolver import Resolver
 from .wire import Login, Secret
@@ -149,27 +149,16 @@ def _host_and_port(text: str, query: str) -> tuple[str, int | None]:
         port = rest.removeprefix(":") if bracket and (rest.startswith(":") or not rest) else "?"
     else:
         host, _colon, port = text.partition(":")
-    if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+    number = addresses.parse_port(port)
+    if port and number is None:
         raise InputError("input.bad_port", query=addresses.printable(query))
-    if not _is_local_name(host):
+    # An IP address or localhost is allowed where the user names the endpoint, though never from the network.
+    if not literal_addresses(host):
         try:
             host = addresses.parse_host(host)
         except InputError:
             raise InputError("input.bad_host", query=addresses.printable(query)) from None
-    return host, int(port) if port else None
-
-
-def _is_local_name(host: str) -> bool:
-    """An IP address or localhost: allowed where the user names the endpoint, though never from the network."""
-    from ipaddress import ip_address
-
-    if host == "localhost":
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return host, number
 
 
 def _username(candidate: Candidate, work: Plan) -> str | None:

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .address import parse_port
 from .deadline import Deadline
 from .errors import InputError, LookupFailed
 
@@ -88,10 +89,10 @@ def nameserver(text: str) -> tuple[str, int]:
         ipaddress.ip_address(host)
     except ValueError:
         raise InputError("input.nameserver", query=text) from None
-    # int() would take signs, spaces and underscores as well.
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+    number = parse_port(port)
+    if number is None:
         raise InputError("input.nameserver", query=text)
-    return host, int(port)
+    return host, number
 
 
 def _reason(errors: Iterable[tuple[str, bool, int, Exception | str, object]]) -> str:

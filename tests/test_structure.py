@@ -42,7 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "sources": FACTS | {"address", "database", "index", "clientconfig", "sources"},
     "tls": FACTS | {"wire"},
     "deadline": {"errors"},
-    "resolver": {"deadline", "errors"},
+    "resolver": {"address", "deadline", "errors"},
     "net": FACTS | {"deadline", "resolver", "sources", "tls"},
     "fetch": FACTS | {"__init__", "address", "tls", "net", "sources"},
     "prober": FACTS | {"tls", "net", "wire"},
