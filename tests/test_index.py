@@ -182,6 +182,22 @@ def test_an_mx_suffix_matches_on_label_borders_and_the_closest_pattern_wins(host
     assert id_of(index.by_mx(host)) == expected
 
 
+@given(st.sets(names, max_size=4), st.sampled_from(["", ".", "*."]), names)
+def test_who_goes_on_asking_gets_the_answers_of_the_first_time(known: set[str], prefix: str, stranger: str) -> None:
+    keys = [prefix + name for name in sorted(known)]
+    index = index_of(*(provider(f"p{number}", domains=(key,), mx=(key,)) for number, key in enumerate(keys)))
+    asked = [stranger, *known, *("a." + name for name in known)]
+    first = [(id_of(index.by_domain(name)), id_of(index.by_mx(name))) for name in asked]
+    for _ in range(60):  # more than any number of searches before there is a table
+        assert index.by_domain("nobody.test") is index.by_mx("nobody.test") is None
+    assert [(id_of(index.by_domain(name)), id_of(index.by_mx(name))) for name in asked] == first
+
+
+def test_a_record_is_decoded_once() -> None:
+    index = index_of(provider("one", domains=("example.com", "example.net")))
+    assert index.by_domain("example.com") is index.by_domain("example.net") is index.by_id("one")
+
+
 def test_domains_mx_patterns_and_ids_are_separate_worlds() -> None:
     index = index_of(provider("one.example", domains=("two.example",), mx=("three.example",)))
     assert id_of(index.by_id("one.example")) == "one.example"
@@ -213,9 +229,9 @@ def test_a_missing_file_is_a_data_error_that_names_it(tmp_path: Path) -> None:
         b"\n",
         b"\xff\xfe",
         b"<html>",
-        b"mailsetup-index\t2\tabc\t00000001\t00000001\n",
-        b"mailsetup-index\t1\tabc\n",
-        b"other-index\t1\tabc\t00000001\t00000001\n",
+        b"mailsetup-index\t1\tabc\t00000001\t00000001\n",
+        b"mailsetup-index\t2\tabc\n",
+        b"other-index\t2\tabc\t00000001\t00000001\n",
     ],
 )
 def test_a_file_of_another_version_is_a_data_error(encoded: bytes, tmp_path: Path) -> None:
