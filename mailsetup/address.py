@@ -87,11 +87,16 @@ def registrable_domain(domain: str) -> str:
     return str(_suffixes().privatesuffix(domain) or domain)
 
 
-@cache
-def _suffixes() -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList  # reads 250 KB; only discovery needs it
+def is_public_suffix(domain: str) -> bool:
+    """Whether anybody can register names below ``domain``; the private section is left out: it has mail domains."""
+    return bool(_suffixes(only_icann=True).is_public(domain))
 
-    return PublicSuffixList()
+
+@cache
+def _suffixes(*, only_icann: bool = False) -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList  # reads 250 KB; only discovery and the compiler need it
+
+    return PublicSuffixList(only_icann=only_icann)
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .model import (
     Address,
     Candidate,
+    Confidence,
     Lookup,
     Notice,
     Protocol,
@@ -86,7 +87,7 @@ def _provider(reports: Sequence[SourceReport], recommended: Sequence[Candidate])
     hosts = {candidate.endpoint.host for candidate in recommended}
     for report in reports:
         provider = report.provider
-        if provider is not None and (not hosts or hosts & {e.endpoint.host for e in provider.endpoints}):
+        if provider is not None and (not hosts or hosts & {c.endpoint.host for c in report.candidates}):
             return provider
     return None
 
@@ -120,12 +121,21 @@ def _from_sources(reports: Sequence[SourceReport], ranking: Ranking, protocols: 
     return list(notices.values())
 
 
+def _rests_on_mentions(candidate: Candidate) -> bool:
+    """Whether only our own database names it, and rests on old or unchecked mentions there."""
+    own = all(evidence.source in ("providers", "mx") for evidence in candidate.evidence)
+    return own and candidate.confidence is Confidence.LOW and candidate.verified is None
+
+
 def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str) -> list[Notice]:
     notices = []
     best = best_per_protocol(ranking.incoming + ranking.outgoing)
     untrusted = sorted({candidate.endpoint.host for candidate in best if not candidate.trusted})
     if untrusted:
         notices.append(Notice("untrusted", {"hosts": ", ".join(untrusted)}))
+    unproved = sorted({c.endpoint.host for c in best if _rests_on_mentions(c)})
+    if unproved:
+        notices.append(Notice("unverified", {"hosts": ", ".join(unproved)}))
     foreign = sorted({candidate.endpoint.host for candidate in best if leaves_domain(candidate, domain)})
     if foreign:
         notices.append(Notice("cross-domain", {"hosts": ", ".join(foreign), "domain": domain}))

@@ -1,32 +1,32 @@
 """The strict reader of ``providers.yaml``: every fault with its line, or the providers.
 
-It walks the nodes that PyYAML composes instead of loaded values, because nodes know their line, keep duplicate keys
-and leave ``id: 163`` or ``name: no`` the text that was written. ``docs/providers.md`` describes the file; ``index``
-encodes the result. Only the build and ``providers check`` import this module: PyYAML takes longer to load than a
-whole lookup.
+``yamlfile`` reads the file, this module knows what an entry may say and what must hold within it and between entries.
+``docs/database.md`` describes the file; ``index`` encodes the result. Only the build and ``providers check`` import
+this module.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import yaml
 
-from .address import parse_host, printable
-from .errors import InputError
+from .address import is_public_suffix, registrable_domain
 from .i18n import _
 from .model import (
+    HOST_PLACEHOLDERS,
+    ORIGIN_KINDS,
     PLACEHOLDERS,
     USERNAME_ADDRESS,
     USERNAME_LOCAL_PART,
     USERNAME_UNKNOWN,
     Authentication,
     Confidence,
+    Conflict,
     Endpoint,
     Note,
     Origin,
@@ -36,25 +36,34 @@ from .model import (
     RatedEndpoint,
     Security,
 )
+from .yamlfile import Fault, YamlFile
 
 T = TypeVar("T")
 
 KEYS = (
-    *("id", "name", "name_zh", "status", "domains", "mx", "username", "authentication", "imap", "pop3", "smtp"),
-    *("needs", "notes", "wrong_hosts", "webmail", "help", "sources"),
+    *("id", "name", "name_zh", "status", "domains", "reported_domains", "mx", "spf", "autodiscover", "server_domains"),
+    *("username", "authentication", "imap", "pop3", "smtp", "needs", "notes", "conflicts", "wrong_hosts"),
+    *("webmail", "help", "sources"),
 )
-REQUIRED_KEYS = ("id", "name", "name_zh", "sources")
-SERVER_KEYS = ("server", "username", "authentication")
+REQUIRED_KEYS = ("id", "name", "sources")
+SERVER_KEYS = ("server", "username", "authentication", "unusual")
 NOTE_KEYS = ("code", "en", "zh")
 SOURCE_KEYS = ("kind", "at", "facts", "checked")
+DATA_SET_KEYS = ("data_set", "name", "kind", "at", "version", "checked", "licence")
+CITATION_KEYS = ("data_set", "facts")
+CONFLICT_KEYS = (*Protocol, "said_by", "rule")
 
 NEEDS = ("auth-code", "app-password", "oauth2-only", "service-must-be-enabled", "imap-id")
 NOTE_CODES = (
     *NEEDS,
-    *("username-differs", "weak-tls", "regional-hosts", "moved", "discontinued", "no-client-access", "limits", "other"),
+    *("username-differs", "server-names", "weak-tls", "regional-hosts", "moved"),
+    *("discontinued", "no-client-access", "limits", "other"),
 )
-KINDS = ("official-page", "quoted", "live-checked", "several-sources", "single-source", "unverified")
+# Why a source lost, strongest first (docs/decisions/0007-judging-sources.md).
+RULES = ("known-error", "own-page", "successor", "live-check", "agreement", "newest", "implicit-tls")
 
+# In MX records only: there is nothing a client could connect to, and nobody who would need to be told.
+_GATEWAYS = (ProviderStatus.FILTER, ProviderStatus.FORWARDER)
 _NEED_AUTHENTICATION = {
     "auth-code": Authentication.AUTH_CODE,
     "app-password": Authentication.APP_PASSWORD,
@@ -68,18 +77,6 @@ _SAFEST_FIRST = tuple(Security)
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _SERVER = re.compile(r"(?P<host>[^\s:]+):(?P<port>[0-9]{1,5}) (?P<security>[a-z]+)")
-_CJK = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
-
-
-class Fault(NamedTuple):
-    """What is wrong in one line of the file, in the user's language."""
-
-    path: str
-    line: int  # counted from 1
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
 
 
 def compile_providers(source: bytes, path: str) -> tuple[list[Provider], list[Fault]]:
@@ -88,15 +85,23 @@ def compile_providers(source: bytes, path: str) -> tuple[list[Provider], list[Fa
     ``path`` only names the file in the faults. An entry with a fault is left out; with an empty list of faults the
     providers can be given to ``index.encode``.
     """
-    document = _Document(path)
+    file = YamlFile(path)
+    data_sets: dict[str, Origin] = {}
     providers = []
-    for node in document.entries(source):
-        before = len(document.faults)
-        provider = _Entry(document, node).provider()
-        if len(document.faults) == before:
+    patterns: list[_Pattern] = []
+    for node in file.entries(source):
+        before = len(file.faults)
+        if _is_data_set(node):
+            _read_data_set(file, node, data_sets)
+            continue
+        entry = _Entry(file, node, data_sets)
+        provider = entry.provider()
+        patterns += entry.patterns
+        if len(file.faults) == before:
             providers.append(provider)
+    _check_overlap(file, patterns)
     # A shared note (YAML alias) has one line but is read once per entry: report it once.
-    return providers, sorted(set(document.faults), key=lambda fault: (fault.line, fault.message))
+    return providers, sorted(set(file.faults), key=lambda fault: (fault.line, fault.message))
 
 
 def digest(source: bytes) -> str:
@@ -104,122 +109,49 @@ def digest(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
-class _Document:
-    """One file: its faults so far, and the names that may occur only once in it."""
+class _Pattern(NamedTuple):
+    """An MX pattern and where it was written."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.faults: list[Fault] = []
-        self._lines: dict[tuple[str, str], int] = {}
+    node: yaml.Node
+    pattern: str
+    entry: yaml.Node
 
-    def fault(self, node: yaml.Node, message: str) -> None:
-        self._fault_in_line(node.start_mark.line + 1, message)
 
-    def unique(self, node: yaml.Node, kind: str, name: str) -> None:
-        """Report ``name`` if another place in the file has it already."""
-        if first := self._lines.get((kind, name)):
-            self.fault(node, _("{name} is already in line {first}").format(name=name, first=first))
-        else:
-            self._lines[kind, name] = node.start_mark.line + 1
+def _check_overlap(file: YamlFile, patterns: list[_Pattern]) -> None:
+    """Report patterns that a suffix of another entry covers: which of the two applies would be a matter of luck."""
+    suffixes = {item.pattern: item for item in patterns if item.pattern.startswith(".")}
+    for item in patterns:
+        name = item.pattern.removeprefix(".")
+        while "." in name:
+            wider = suffixes.get("." + name)
+            if wider is not None and wider.entry is not item.entry and wider.pattern != item.pattern:
+                line = wider.node.start_mark.line + 1
+                file.fault(
+                    item.node,
+                    _("{pattern} is covered by {suffix} in line {line}").format(
+                        pattern=item.pattern, suffix=wider.pattern, line=line
+                    ),
+                )
+            name = name.partition(".")[2]
 
-    def entries(self, source: bytes) -> list[yaml.Node]:
-        """The nodes of the top-level list; [] with a fault if there is none."""
-        try:
-            text = source.decode()
-        except UnicodeDecodeError as error:
-            self._fault_in_line(source.count(b"\n", 0, error.start) + 1, _("this is not UTF-8"))
-            return []
-        try:
-            root = yaml.compose(text, yaml.SafeLoader)
-        except yaml.reader.ReaderError as error:
-            self._fault_in_line(text.count("\n", 0, error.position) + 1, _("there is a control character here"))
-            return []
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            self._fault_in_line(line, _("this is not YAML: {problem}").format(problem=error.problem))
-            return []
-        except RecursionError:
-            self._fault_in_line(1, _("this is nested too deeply"))
-            return []
-        if not isinstance(root, yaml.SequenceNode):
-            self._fault_in_line(1, _("the file must be a list of providers"))
-            return []
-        return list(root.value)
 
-    def text(self, node: yaml.Node) -> str:
-        """The text of a scalar, whatever type YAML would give it; "" with a fault for anything else."""
-        if not isinstance(node, yaml.ScalarNode):
-            self.fault(node, _("a single value is expected here"))
-            return ""
-        value: str = node.value
-        if not value:
-            self.fault(node, _("a value is missing here"))
-        if not value.isprintable():
-            self.fault(node, _("“{value}” contains a control character").format(value=printable(value)))
-            return ""
-        return value
+def _is_data_set(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode) and any(key.value == "data_set" for key, _value in node.value)
 
-    def items(self, node: yaml.Node) -> list[yaml.Node]:
-        """The nodes of a list."""
-        if not isinstance(node, yaml.SequenceNode):
-            self.fault(node, _("a list is expected here"))
-            return []
-        if not node.value:
-            self.fault(node, _("the list is empty: leave the key out"))
-        return list(node.value)
 
-    def fields(self, node: yaml.Node, keys: Iterable[str], required: Iterable[str]) -> dict[str, yaml.Node]:
-        """The nodes of a mapping by key."""
-        if not isinstance(node, yaml.MappingNode):
-            self.fault(node, _("keys and values are expected here"))
-            return {}
-        found: dict[str, yaml.Node] = {}
-        for key_node, value in node.value:
-            key = self.text(key_node)
-            if key in found:
-                self.fault(key_node, _("the key {key} is there twice").format(key=key))
-            elif key in keys:
-                found[key] = value
-            elif key:
-                self.fault(key_node, _("unknown key {key}, known are: {keys}").format(key=key, keys=", ".join(keys)))
-        for key in required:
-            if key not in found:
-                self.fault(node, _("the key {key} is missing").format(key=key))
-        return found
-
-    def word(self, node: yaml.Node, words: Iterable[str]) -> str:
-        """One of ``words``; "" with a fault for any other text."""
-        text = self.text(node)
-        if text and text not in words:
-            self.fault(node, _("unknown word {word}, known are: {words}").format(word=text, words=", ".join(words)))
-            return ""
-        return text
-
-    def words(self, node: yaml.Node, words: Iterable[str]) -> tuple[str, ...]:
-        """A list of different ``words``."""
-        found: list[str] = []
-        for item in self.items(node):
-            word = self.word(item, words)
-            if word in found:
-                self.fault(item, _("{word} is there twice").format(word=word))
-            elif word:
-                found.append(word)
-        return tuple(found)
-
-    def host(self, node: yaml.Node, name: str) -> str:
-        """``name`` if it is a host name in lower-case A-labels, else "" with a fault."""
-        try:
-            expected = parse_host(name)
-        except InputError:
-            self.fault(node, _("{name} is not a host name").format(name=name))
-            return ""
-        if expected != name:
-            self.fault(node, _("{name} must be written {expected}").format(name=name, expected=expected))
-            return ""
-        return name
-
-    def _fault_in_line(self, line: int, message: str) -> None:
-        self.faults.append(Fault(self.path, line, message))
+def _read_data_set(file: YamlFile, node: yaml.Node, known: dict[str, Origin]) -> None:
+    """Add a list that entries refer to by its name to ``known``, with no facts: each entry says which it takes."""
+    fields = file.fields(node, DATA_SET_KEYS, ("data_set", "name", "kind", "at", "checked"))
+    if not {"data_set", "name", "kind", "at", "checked"} <= fields.keys():
+        return
+    name = file.text(fields["data_set"])
+    file.unique(fields["data_set"], "data_set", name)
+    for key in ("at", "version", "licence"):
+        if key in fields:
+            file.text(fields[key])
+    known[name] = Origin(
+        file.word(fields["kind"], ORIGIN_KINDS), file.text(fields["name"]), (), file.date(fields["checked"])
+    )
 
 
 class _Server(NamedTuple):
@@ -227,6 +159,13 @@ class _Server(NamedTuple):
 
     node: yaml.Node
     endpoint: Endpoint
+
+
+class _Rival(NamedTuple):
+    """A conflict and where it was written."""
+
+    node: yaml.Node
+    conflict: Conflict
 
 
 class _Source(NamedTuple):
@@ -239,41 +178,61 @@ class _Source(NamedTuple):
 class _Entry:
     """One provider of the file: first each key by itself, then what must hold between them."""
 
-    def __init__(self, document: _Document, node: yaml.Node) -> None:
-        self._document = document
+    def __init__(self, file: YamlFile, node: yaml.Node, data_sets: Mapping[str, Origin]) -> None:
+        self._file = file
         self._node = node
-        self._fields = document.fields(node, KEYS, REQUIRED_KEYS)
+        self._data_sets = data_sets
+        self._fields = file.fields(node, KEYS, REQUIRED_KEYS)
+        self.patterns: list[_Pattern] = []  # of its MX hosts, once ``provider`` has been called
 
     def provider(self) -> Provider:
-        """The provider; only meaningful if reading it added no fault to the document."""
+        """The provider; only meaningful if reading it added no fault to the file."""
         provider_id = self._read("id", self._id) or ""
+        name = self._read("name", self._file.text) or ""
         status = ProviderStatus(self._read("status", self._status) or ProviderStatus.ACTIVE)
-        servers = self._servers()
-        needs = self._read("needs", lambda node: self._document.words(node, NEEDS)) or ()
-        notes = self._read("notes", self._notes) or ()
+        domains = self._read("domains", lambda node: self._patterns("domains", node, suffix="*.")) or ()
+        reported = self._read("reported_domains", lambda node: self._patterns("domains", node, suffix="*.")) or ()
         mx = self._read("mx", lambda node: self._patterns("mx", node, suffix=".")) or ()
-        wrong_hosts = self._read("wrong_hosts", self._wrong_hosts) or ()
+        spf = self._read("spf", lambda node: self._patterns("spf", node, suffix=".")) or ()
+        autodiscover = self._read("autodiscover", lambda node: self._patterns("autodiscover", node, suffix=".")) or ()
+        servers = self._servers()
+        needs = self._read("needs", lambda node: self._file.words(node, NEEDS)) or ()
+        notes = self._read("notes", self._notes) or ()
+        conflicts = self._read("conflicts", self._conflicts) or []
+        wrong_hosts = self._read("wrong_hosts", self._hosts) or ()
+        webmail = self._read("webmail", self._link)
+        help_page = self._read("help", self._link)
         sources = self._read("sources", self._sources) or []
-
-        self._check_servers(servers, wrong_hosts)
-        self._check_status(status, servers)
-        self._check_needs(needs, notes, status, servers)
-        self._check_sources(sources, self._facts(servers, mx, wrong_hosts, needs, notes, status))
-        return Provider(
+        provider = Provider(
             id=provider_id,
-            name=self._read("name", self._document.text) or "",
-            name_zh=self._read("name_zh", self._chinese) or "",
+            name=name,
+            name_zh=self._read("name_zh", self._file.chinese) or (name if status in _GATEWAYS else f"{name}邮箱"),
             status=status,
-            domains=self._read("domains", lambda node: self._patterns("domains", node, suffix="*.")) or (),
+            domains=domains,
+            reported_domains=reported,
             mx=mx,
-            endpoints=_rate([server.endpoint for server in servers], [source.origin for source in sources]),
+            spf=spf,
+            autodiscover=autodiscover,
+            endpoints=_rate(
+                [server.endpoint for server in servers],
+                [source.origin for source in sources],
+                [rival.conflict for rival in conflicts],
+            ),
             needs=needs,
             notes=notes,
+            conflicts=tuple(rival.conflict for rival in conflicts),
             wrong_hosts=wrong_hosts,
-            webmail=self._read("webmail", self._link),
-            help=self._read("help", self._link),
+            webmail=webmail,
+            help=help_page,
             origins=tuple(source.origin for source in sources),
         )
+        self._check_status(servers, provider)
+        self._check_servers(servers, provider)
+        self._check_operators(servers, provider)
+        self._check_conflicts(conflicts, provider)
+        self._check_needs(provider)
+        self._check_sources(sources, _facts(provider))
+        return provider
 
     # Reading: one method for each kind of value.
 
@@ -282,36 +241,42 @@ class _Entry:
         return None if node is None else read(node)
 
     def _id(self, node: yaml.Node) -> str:
-        text = self._document.text(node)
+        text = self._file.text(node)
         if text and not _ID.fullmatch(text):
-            self._document.fault(node, _("{id} is not an id: use a-z, 0-9, hyphens and dots").format(id=text))
-        self._document.unique(node, "id", text)
+            self._file.fault(node, _("{id} is not an id: use a-z, 0-9, hyphens and dots").format(id=text))
+        self._file.unique(node, "id", text)
         return text
 
     def _status(self, node: yaml.Node) -> str:
-        return self._document.word(node, tuple(ProviderStatus))
+        return self._file.word(node, tuple(ProviderStatus))
 
     def _patterns(self, kind: str, node: yaml.Node, *, suffix: str) -> tuple[str, ...]:
         """Host names, or ``suffix`` and a host name for everything below it."""
         patterns = []
-        for item in self._document.items(node):
-            pattern = self._document.text(item)
-            if pattern and self._document.host(item, pattern.removeprefix(suffix)):
-                self._document.unique(item, kind, pattern)
+        for item in self._file.items(node):
+            pattern = self._file.text(item)
+            name = pattern.removeprefix(suffix)
+            # SPF names begin with underscores (_spf.example.com) so as not to be hosts.
+            if pattern and self._file.host(item, name.replace("_", "x") if kind == "spf" else name):
+                if name != pattern and is_public_suffix(name):
+                    self._file.fault(item, _("{name} is a public suffix, under which anybody may be").format(name=name))
+                self._file.unique(item, kind, pattern)
                 patterns.append(pattern)
+                if kind == "mx":
+                    self.patterns.append(_Pattern(item, pattern, self._node))
         return tuple(patterns)
 
-    def _wrong_hosts(self, node: yaml.Node) -> tuple[str, ...]:
-        texts = [(item, self._document.text(item)) for item in self._document.items(node)]
-        return tuple(self._document.host(item, text) for item, text in texts if text)
+    def _hosts(self, node: yaml.Node) -> tuple[str, ...]:
+        texts = [(item, self._file.text(item)) for item in self._file.items(node)]
+        return tuple(self._file.host(item, text) for item, text in texts if text)
 
     def _username(self, node: yaml.Node) -> str:
-        text = self._document.text(node)
+        text = self._file.text(node)
         rest = text
         for placeholder in PLACEHOLDERS:
             rest = rest.replace(placeholder, "")
         if text not in {"", USERNAME_ADDRESS, USERNAME_LOCAL_PART, USERNAME_UNKNOWN} and (rest == text or "%" in rest):
-            self._document.fault(
+            self._file.fault(
                 node,
                 _("{form} is not a user name form: use address, local-part, unknown or a template of {words}").format(
                     form=text, words=" ".join(PLACEHOLDERS)
@@ -320,18 +285,12 @@ class _Entry:
         return text
 
     def _authentication(self, node: yaml.Node) -> tuple[Authentication, ...]:
-        return tuple(Authentication(word) for word in self._document.words(node, tuple(Authentication)))
+        return tuple(Authentication(word) for word in self._file.words(node, tuple(Authentication)))
 
     def _link(self, node: yaml.Node) -> str:
-        text = self._document.text(node)
+        text = self._file.text(node)
         if text and not re.fullmatch(r"https://[^\s/]+/\S*", text):
-            self._document.fault(node, _("{link} is not a link that begins with https://host/").format(link=text))
-        return text
-
-    def _chinese(self, node: yaml.Node) -> str:
-        text = self._document.text(node)
-        if text and not _CJK.search(text):
-            self._document.fault(node, _("“{text}” contains no Chinese").format(text=text))
+            self._file.fault(node, _("{link} is not a link that begins with https://host/").format(link=text))
         return text
 
     def _servers(self) -> list[_Server]:
@@ -340,16 +299,16 @@ class _Entry:
         return [
             server
             for protocol in Protocol
-            for item in self._read(protocol, self._document.items) or []
+            for item in self._read(protocol, self._file.items) or []
             if (server := self._server(item, protocol, username, authentication)) is not None
         ]
 
     def _server(
         self, node: yaml.Node, protocol: Protocol, username: str, authentication: tuple[Authentication, ...]
     ) -> _Server | None:
-        written = node
+        written, unusual = node, False
         if isinstance(node, yaml.MappingNode):
-            fields = self._document.fields(node, SERVER_KEYS, ("server",))
+            fields = self._file.fields(node, SERVER_KEYS, ("server",))
             if "server" not in fields:
                 return None
             written = fields["server"]
@@ -357,142 +316,189 @@ class _Entry:
                 username = self._username(fields["username"])
             if "authentication" in fields:
                 authentication = self._authentication(fields["authentication"])
-        text = self._document.text(written)
+            if "unusual" in fields:
+                unusual = self._file.word(fields["unusual"], ("true",)) == "true"
+        read = self._server_text(written, protocol, unusual=unusual)
+        if read is None:
+            return None
+        host, port, security = read
+        return _Server(node, Endpoint(protocol, host, port, security, username, authentication))
+
+    def _server_text(
+        self, node: yaml.Node, protocol: Protocol, *, unusual: bool = False
+    ) -> tuple[str, int, Security] | None:
+        """Host, port and security of ``host:port security``; None with a fault if it is nothing like it.
+
+        Some servers really speak TLS where others begin in the clear; ``unusual`` says that this is no slip.
+        """
+        text = self._file.text(node)
         match = _SERVER.fullmatch(text)
         if match is None:
             if text:
-                self._document.fault(written, _("{server} is not of the form “host:port tls”").format(server=text))
+                self._file.fault(node, _("{server} is not of the form “host:port tls”").format(server=text))
             return None
-        host = self._document.host(written, match["host"])
-        port, security = int(match["port"]), match["security"]
-        if security not in tuple(Security):
-            self._document.fault(
-                written,
-                _("unknown word {word}, known are: {words}").format(word=security, words=", ".join(Security)),
+        host, port, security = match["host"], int(match["port"]), match["security"]
+        name = host
+        for placeholder in HOST_PLACEHOLDERS:
+            # Whatever stands for a whole host or for the rest of one: what is left must be a host, too.
+            name = re.sub(rf"(^|\.){placeholder}$", r"\1example.com", name)
+        if self._file.host(node, name) and security not in tuple(Security):
+            self._file.fault(
+                node, _("unknown word {word}, known are: {words}").format(word=security, words=", ".join(Security))
             )
+        if security not in tuple(Security):
             return None
-        if reason := _port_fault(protocol, port, Security(security)):
-            self._document.fault(written, reason)
-        return _Server(node, Endpoint(protocol, host, port, Security(security), username, authentication))
+        reason = _port_fault(protocol, port, Security(security))
+        if reason and not unusual:
+            self._file.fault(node, reason)
+        if unusual and not reason:
+            self._file.fault(node, _("{server} is usual").format(server=text))
+        return host, port, Security(security)
 
     def _notes(self, node: yaml.Node) -> tuple[Note, ...]:
         notes: list[Note] = []
-        for item in self._document.items(node):
-            fields = self._document.fields(item, NOTE_KEYS, NOTE_KEYS)
+        for item in self._file.items(node):
+            fields = self._file.fields(item, NOTE_KEYS, NOTE_KEYS)
             if len(fields) < len(NOTE_KEYS):
                 continue
-            code = self._document.word(fields["code"], NOTE_CODES)
+            code = self._file.word(fields["code"], NOTE_CODES)
             if any(note.code == code for note in notes):
-                self._document.fault(item, _("{word} is there twice").format(word=code))
-            notes.append(Note(code, self._document.text(fields["en"]), self._chinese(fields["zh"])))
+                self._file.fault(item, _("{word} is there twice").format(word=code))
+            notes.append(Note(code, self._file.text(fields["en"]), self._file.chinese(fields["zh"])))
         return tuple(notes)
 
-    def _sources(self, node: yaml.Node) -> list[_Source]:
-        sources = []
-        for item in self._document.items(node):
-            fields = self._document.fields(item, SOURCE_KEYS, ("kind", "at", "facts"))
-            if not {"kind", "at", "facts"} <= fields.keys():
+    def _conflicts(self, node: yaml.Node) -> list[_Rival]:
+        rivals = []
+        for item in self._file.items(node):
+            fields = self._file.fields(item, CONFLICT_KEYS, ("said_by", "rule"))
+            protocols = [protocol for protocol in Protocol if protocol in fields]
+            if len(protocols) != 1:
+                self._file.fault(item, _("a conflict names one server, under imap, pop3 or smtp"))
                 continue
-            kind = self._document.word(fields["kind"], KINDS)
-            facts = tuple(self._document.text(fact) for fact in self._document.items(fields["facts"]))
-            if kind == "live-checked" and Protocol.POP3 in facts:
-                self._document.fault(item, _("a live check never covers pop3"))
-            checked = self._date(fields["checked"]) if "checked" in fields else ""
-            sources.append(
-                _Source(fields["facts"], Origin(kind, self._document.text(fields["at"]), facts, checked)),
-            )
-        return sources
+            if not {"said_by", "rule"} <= fields.keys():
+                continue
+            protocol = protocols[0]
+            server = self._server_text(fields[protocol], protocol)
+            voices = tuple(self._voice(voice) for voice in self._file.items(fields["said_by"]))
+            rule = self._file.word(fields["rule"], RULES)
+            if server is not None:
+                rivals.append(_Rival(item, Conflict(protocol, *server, voices, rule)))
+        return rivals
 
-    def _date(self, node: yaml.Node) -> str:
-        text = self._document.text(node)
-        try:
-            # fromisoformat also takes week dates and dates without hyphens.
-            usual = not text or date.fromisoformat(text).isoformat() == text
-        except ValueError:
-            usual = False
-        if not usual:
-            self._document.fault(node, _("{date} is not a date of the form 2026-01-31").format(date=text))
-        return text
+    def _voice(self, node: yaml.Node) -> str:
+        """Who says something: the name of a data set in words, or the words that are written."""
+        text = self._file.text(node)
+        return self._data_sets[text].locator if text in self._data_sets else text
+
+    def _sources(self, node: yaml.Node) -> list[_Source]:
+        return [source for item in self._file.items(node) if (source := self._source(item)) is not None]
+
+    def _source(self, node: yaml.Node) -> _Source | None:
+        if _is_data_set(node):
+            fields = self._file.fields(node, CITATION_KEYS, CITATION_KEYS)
+            if not set(CITATION_KEYS) <= fields.keys():
+                return None
+            name = self._file.word(fields["data_set"], self._data_sets)
+            facts = self._source_facts(fields["facts"])
+            return _Source(fields["facts"], self._data_sets[name]._replace(facts=facts)) if name else None
+        fields = self._file.fields(node, SOURCE_KEYS, ("kind", "at", "facts"))
+        if not {"kind", "at", "facts"} <= fields.keys():
+            return None
+        kind = self._file.word(fields["kind"], ORIGIN_KINDS)
+        facts = self._source_facts(fields["facts"])
+        checked = self._file.date(fields["checked"]) if "checked" in fields else ""
+        if kind == "live-checked" and not checked:
+            self._file.fault(node, _("a live check needs its date under checked"))
+        return _Source(fields["facts"], Origin(kind, self._file.text(fields["at"]), facts, checked))
+
+    def _source_facts(self, node: yaml.Node) -> tuple[str, ...]:
+        return tuple(self._file.text(fact) for fact in self._file.items(node))
 
     # Checking: what must hold between keys.
 
-    def _facts(
-        self,
-        servers: list[_Server],
-        mx: tuple[str, ...],
-        wrong_hosts: tuple[str, ...],
-        needs: tuple[str, ...],
-        notes: tuple[Note, ...],
-        status: ProviderStatus,
-    ) -> Mapping[str, bool]:
-        """The facts a source of this entry may name, and whether at least one source must."""
-        facts = {note.code: False for note in notes}
-        if wrong_hosts:
-            facts["wrong_hosts"] = False
-        facts |= {str(server.endpoint.protocol): True for server in servers}
-        facts |= dict.fromkeys(needs, True)
-        if mx:
-            facts["mx"] = True
-        if status is not ProviderStatus.ACTIVE:
-            facts[status] = True
-        return facts
-
-    def _check_servers(self, servers: list[_Server], wrong_hosts: tuple[str, ...]) -> None:
+    def _check_servers(self, servers: list[_Server], provider: Provider) -> None:
         seen: set[tuple[str, str, int, str]] = set()
+        outvoted = {conflict.key for conflict in provider.conflicts}
         for server in servers:
-            if server.endpoint.host in wrong_hosts:
-                self._document.fault(
-                    server.node, _("{host} is one of the wrong_hosts").format(host=server.endpoint.host)
-                )
-            if server.endpoint.key in seen:
-                self._document.fault(server.node, _("this server is there twice"))
-            seen.add(server.endpoint.key)
-        for before, after in pairwise(servers):
+            endpoint = server.endpoint
+            if endpoint.host in provider.wrong_hosts:
+                self._file.fault(server.node, _("{host} is one of the wrong_hosts").format(host=endpoint.host))
+            if endpoint.key in seen:
+                self._file.fault(server.node, _("this server is there twice"))
+            seen.add(endpoint.key)
+        for before, after in pairwise(server for server in servers if server.endpoint.key not in outvoted):
             if before.endpoint.protocol == after.endpoint.protocol and _SAFEST_FIRST.index(
                 before.endpoint.security
             ) > _SAFEST_FIRST.index(after.endpoint.security):
-                self._document.fault(after.node, _("the order is tls, then starttls, then plain"))
+                self._file.fault(after.node, _("the order is tls, then starttls, then plain"))
 
-    def _check_status(self, status: ProviderStatus, servers: list[_Server]) -> None:
+    def _check_operators(self, servers: list[_Server], provider: Provider) -> None:
+        """Report servers under a domain that nothing else in the entry knows: mostly a slip of the pen."""
+        declared = self._read("server_domains", self._hosts) or ()
+        links = [link.split("/")[2].partition(":")[0] for link in (provider.webmail, provider.help) if link]
+        names = (*provider.domains, *provider.mx, *declared, *links)
+        known = {registrable_domain(name.removeprefix("*").removeprefix(".")) for name in names}
+        for server in servers:
+            host = server.endpoint.host
+            if "%" not in host and registrable_domain(host) not in known:
+                self._file.fault(
+                    server.node,
+                    _(
+                        "{host} is under no domain of this entry: is it right? Then add {owner} to server_domains"
+                    ).format(host=host, owner=registrable_domain(host) or host),
+                )
+
+    def _check_conflicts(self, rivals: list[_Rival], provider: Provider) -> None:
+        first: dict[Protocol, Endpoint] = {}
+        for endpoint, _confidence in provider.endpoints:
+            first.setdefault(endpoint.protocol, endpoint)
+        for rival in rivals:
+            winner = first.get(rival.conflict.protocol)
+            if winner is None or winner.key == rival.conflict.key:
+                self._file.fault(rival.node, _("this server lost no conflict: ours is the same, or there is none"))
+
+    def _check_status(self, servers: list[_Server], provider: Provider) -> None:
+        status = provider.status
         if status is ProviderStatus.ACTIVE:
-            if not any(protocol in self._fields for protocol in Protocol):
-                self._document.fault(self._node, _("an active provider needs imap, pop3 or smtp"))
+            if not provider.endpoints and not any(note.code == "server-names" for note in provider.notes):
+                self._file.fault(
+                    self._node, _("an active provider needs imap, pop3 or smtp, or a note with the code server-names")
+                )
         elif servers:
-            self._document.fault(servers[0].node, _("a provider that is {status} has no servers").format(status=status))
+            self._file.fault(servers[0].node, _("a provider that is {status} has no servers").format(status=status))
+        if status in _GATEWAYS and (provider.domains or provider.reported_domains or not provider.mx):
+            self._file.fault(self._node, _("a {status} has MX names and no mail domains").format(status=status))
 
-    def _check_needs(
-        self, needs: tuple[str, ...], notes: tuple[Note, ...], status: ProviderStatus, servers: list[_Server]
-    ) -> None:
-        explained = {note.code for note in notes}
-        for code in needs if status is ProviderStatus.ACTIVE else (*needs, str(status)):
+    def _check_needs(self, provider: Provider) -> None:
+        needs, status = provider.needs, provider.status
+        explained = {note.code for note in provider.notes}
+        to_explain = needs if status is ProviderStatus.ACTIVE or status in _GATEWAYS else (*needs, str(status))
+        for code in to_explain:
             if code not in explained:
                 node = self._fields["needs" if code in needs else "status"]
-                self._document.fault(node, _("{code} needs a note of the same code").format(code=code))
+                self._file.fault(node, _("{code} needs a note of the same code").format(code=code))
+        accepted = [endpoint.authentication for endpoint, _confidence in provider.endpoints]
         for need in needs:
             authentication = _NEED_AUTHENTICATION.get(need)
-            if authentication and not any(authentication in server.endpoint.authentication for server in servers):
-                self._document.fault(
+            if authentication and not any(authentication in words for words in accepted):
+                self._file.fault(
                     self._fields["needs"],
                     _("{need} needs {word} under authentication").format(need=need, word=authentication),
                 )
-        if "oauth2-only" in needs and any(
-            server.endpoint.authentication != (Authentication.OAUTH2,) for server in servers
-        ):
-            self._document.fault(self._fields["needs"], _("oauth2-only allows only authentication: [oauth2]"))
+        if "oauth2-only" in needs and any(words != (Authentication.OAUTH2,) for words in accepted):
+            self._file.fault(self._fields["needs"], _("oauth2-only allows only authentication: [oauth2]"))
 
     def _check_sources(self, sources: list[_Source], facts: Mapping[str, bool]) -> None:
         named: set[str] = set()
         for source in sources:
             for fact in source.origin.facts:
                 if fact and fact not in facts:
-                    self._document.fault(
-                        source.facts_node, _("this provider has no {fact} to support").format(fact=fact)
-                    )
+                    self._file.fault(source.facts_node, _("this provider has no {fact} to support").format(fact=fact))
             named.update(source.origin.facts)
         if sources:
             for fact, required in facts.items():
                 if required and fact not in named:
-                    self._document.fault(self._fields["sources"], _("no source supports {fact}").format(fact=fact))
+                    self._file.fault(self._fields["sources"], _("no source supports {fact}").format(fact=fact))
 
 
 def _port_fault(protocol: Protocol, port: int, security: Security) -> str | None:
@@ -509,7 +515,24 @@ def _port_fault(protocol: Protocol, port: int, security: Security) -> str | None
     return None
 
 
-def _rate(endpoints: list[Endpoint], origins: list[Origin]) -> tuple[RatedEndpoint, ...]:
+def _facts(provider: Provider) -> dict[str, bool]:
+    """The facts a source of ``provider`` may name, and whether at least one source must."""
+    facts = {note.code: False for note in provider.notes}
+    for key in ("wrong_hosts", "spf", "autodiscover"):
+        if getattr(provider, key):
+            facts[key] = False
+    facts |= {str(endpoint.protocol): True for endpoint, _confidence in provider.endpoints}
+    facts |= dict.fromkeys(provider.needs, True)
+    if provider.mx:
+        facts["mx"] = True
+    if provider.status is not ProviderStatus.ACTIVE and provider.status not in _GATEWAYS:
+        facts[provider.status] = True
+    return facts
+
+
+def _rate(
+    endpoints: Sequence[Endpoint], origins: Sequence[Origin], conflicts: Sequence[Conflict]
+) -> tuple[RatedEndpoint, ...]:
     """Each endpoint with the confidence that the origins of its protocol give it.
 
     Sources agree on the first server of a protocol, and a live check connected to that one. Which of them know the
@@ -517,15 +540,21 @@ def _rate(endpoints: list[Endpoint], origins: list[Origin]) -> tuple[RatedEndpoi
     """
     rated = []
     seen: set[Protocol] = set()
+    outvoted = {conflict.key for conflict in conflicts if conflict.rule != "implicit-tls"}
+    close = {conflict.protocol for conflict in conflicts if conflict.rule == "newest"}
     for endpoint in endpoints:
         kinds = [origin.kind for origin in origins if endpoint.protocol in origin.facts]
         first = endpoint.protocol not in seen
         seen.add(endpoint.protocol)
         weak = sum(kind in {"quoted", "single-source"} for kind in kinds)
         agreed = "several-sources" in kinds or weak >= 2
-        if "official-page" in kinds or (first and (agreed or "live-checked" in kinds)):
+        if endpoint.key in outvoted:
+            confidence = Confidence.LOW
+        elif "official-page" in kinds or (first and (agreed or "live-checked" in kinds)):
             confidence = Confidence.HIGH
         else:
             confidence = Confidence.MEDIUM if agreed or weak else Confidence.LOW
+        if confidence is Confidence.HIGH and endpoint.protocol in close:
+            confidence = Confidence.MEDIUM
         rated.append(RatedEndpoint(endpoint, confidence))
     return tuple(rated)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .index import Index
-from .model import Candidate, Confidence, Evidence, Provider, ProviderStatus, SourceReport, Status
+from .model import Candidate, Confidence, Endpoint, Evidence, Provider, ProviderStatus, SourceReport, Status
 
 NAME = "providers"
 
@@ -14,22 +14,51 @@ def discover(domain: str, index: Index) -> SourceReport:
     if provider is None:
         return SourceReport(NAME, domain, Status.NOTHING)
     evidence = Evidence(NAME, provider.id, trusted=True, detail=support(provider))
-    found = candidates(provider, evidence)
+    # Sound servers do not help if the domain is not there any more.
+    at_most = Confidence.LOW if _is_only_reported(domain, provider) else Confidence.HIGH
+    found = candidates(provider, evidence, domain, at_most=at_most)
     return SourceReport(NAME, provider.id, Status.FOUND, found, detail=evidence.detail, provider=provider)
 
 
-def candidates(provider: Provider, evidence: Evidence, at_most: Confidence = Confidence.HIGH) -> tuple[Candidate, ...]:
-    """The provider's settings, none of them surer than ``at_most``; () unless clients can use the provider."""
+def candidates(
+    provider: Provider, evidence: Evidence, domain: str, mx_host: str = "", *, at_most: Confidence = Confidence.HIGH
+) -> tuple[Candidate, ...]:
+    """The provider's settings for ``domain``, none of them surer than ``at_most``; () unless clients can use it.
+
+    ``mx_host`` is the mail exchanger that led to the provider. Servers that are named after it are left out without it.
+    """
     if provider.status is not ProviderStatus.ACTIVE:
         return ()
     order = list(Confidence)
     return tuple(
-        Candidate(endpoint, (evidence,), max(confidence, at_most, key=order.index))
+        Candidate(_filled_in(endpoint, domain, mx_host), (evidence,), max(confidence, at_most, key=order.index))
         for endpoint, confidence in provider.endpoints
+        if mx_host or "%MX%" not in endpoint.host
     )
 
 
 def support(provider: Provider) -> str:
     """What the provider's entry rests on, e.g. "quoted, live-checked; checked 2026-11-21"."""
     kinds = ", ".join(dict.fromkeys(origin.kind for origin in provider.origins))
-    return f"{kinds}; checked {provider.checked}" if provider.checked else kinds
+    words = f"{kinds}; checked {provider.checked}" if provider.checked else kinds
+    rivals = [
+        f"{conflict.protocol.upper()} {conflict.host}:{conflict.port} {conflict.security}"
+        f" by {', '.join(conflict.said_by)} ({conflict.rule})"
+        for conflict in provider.conflicts
+    ]
+    return "; outvoted: ".join([words, *rivals])
+
+
+def _is_only_reported(domain: str, provider: Provider) -> bool:
+    """Whether the pattern that led from ``domain`` to ``provider`` is one of its reported domains."""
+    pattern, parent = domain, domain
+    while pattern not in provider.domains and pattern not in provider.reported_domains and "." in parent:
+        parent = parent.partition(".")[2]
+        pattern = "*." + parent
+    return pattern in provider.reported_domains
+
+
+def _filled_in(endpoint: Endpoint, domain: str, mx_host: str) -> Endpoint:
+    if "%" not in endpoint.host:
+        return endpoint
+    return endpoint._replace(host=endpoint.host.replace("%EMAILDOMAIN%", domain).replace("%MX%", mx_host))

@@ -22,6 +22,7 @@ from .errors import DataError
 from .model import (
     Authentication,
     Confidence,
+    Conflict,
     Endpoint,
     Note,
     Origin,
@@ -33,11 +34,11 @@ from .model import (
 )
 
 MAGIC = "mailsetup-index"
-VERSION = "1"
+VERSION = "2"
 PATH = os.path.join(os.path.dirname(__file__), "providers.idx")  # noqa: PTH118, PTH120  # pathlib takes 5 ms to load
 _ITEM, _PART = "\x1f", "\x1e"
-
 _SEARCHES_BEFORE_TABLE = 50  # about what reading a block into a table costs, with 3,000 domains and with 30
+
 
 class Index:
     """Read-only access to an encoded index. Methods return None or nothing for the unknown; they never guess."""
@@ -147,7 +148,7 @@ def encode(providers: Iterable[Provider], digest: str) -> bytes:
     offset = 0
     for provider in sorted(providers, key=lambda provider: provider.id):
         line = _encode_record(provider).encode() + b"\n"
-        domains.extend((domain, offset) for domain in provider.domains)
+        domains.extend((domain, offset) for domain in provider.domains + provider.reported_domains)
         patterns.extend((pattern, offset) for pattern in provider.mx)
         records.append(line)
         offset += len(line)
@@ -165,13 +166,17 @@ def _encode_record(provider: Provider) -> str:
     fields = [
         *map(_plain, (provider.id, provider.name, provider.name_zh, provider.status)),
         _join(map(_plain, provider.domains)),
+        _join(map(_plain, provider.reported_domains)),
         _join(map(_plain, provider.mx)),
+        _join(map(_plain, provider.spf)),
+        _join(map(_plain, provider.autodiscover)),
         _join(
             _parts(e.protocol, e.host, str(e.port), e.security, e.username_form, ",".join(e.authentication), confidence)
             for e, confidence in provider.endpoints
         ),
         _join(map(_plain, provider.needs)),
         _join(_parts(*note) for note in provider.notes),
+        _join(_parts(c.protocol, c.host, str(c.port), c.security, c.rule, *c.said_by) for c in provider.conflicts),
         _join(map(_plain, provider.wrong_hosts)),
         _plain(provider.webmail or ""),
         _plain(provider.help or ""),
@@ -187,10 +192,14 @@ def _decode_record(line: str) -> Provider:
         name_zh,
         status,
         domains,
+        reported_domains,
         mx,
+        spf,
+        autodiscover,
         endpoints,
         needs,
         notes,
+        conflicts,
         wrong_hosts,
         webmail,
         help_url,
@@ -202,15 +211,24 @@ def _decode_record(line: str) -> Provider:
         name_zh=name_zh,
         status=ProviderStatus(status),
         domains=_split(domains),
+        reported_domains=_split(reported_domains),
         mx=_split(mx),
+        spf=_split(spf),
+        autodiscover=_split(autodiscover),
         endpoints=tuple(_decode_endpoint(item) for item in _split(endpoints)),
         needs=_split(needs),
         notes=tuple(Note(*item.split(_PART)) for item in _split(notes)),
+        conflicts=tuple(_decode_conflict(item) for item in _split(conflicts)),
         wrong_hosts=_split(wrong_hosts),
         webmail=webmail or None,
         help=help_url or None,
         origins=tuple(_decode_origin(item) for item in _split(origins)),
     )
+
+
+def _decode_conflict(item: str) -> Conflict:
+    protocol, host, port, security, rule, *said_by = item.split(_PART)
+    return Conflict(Protocol(protocol), host, int(port), Security(security), tuple(said_by), rule)
 
 
 def _decode_endpoint(item: str) -> RatedEndpoint:

@@ -11,13 +11,25 @@ from typing import Any
 
 from . import i18n, text
 from .errors import MailsetupError
-from .model import LIVE, Candidate, Endpoint, Lookup, Note, Notice, ProbeResult, Provider, SourceReport, TLSFacts
+from .model import (
+    LIVE,
+    ORIGIN_KINDS,
+    Candidate,
+    Endpoint,
+    Lookup,
+    Note,
+    Notice,
+    ProbeResult,
+    Provider,
+    SourceReport,
+    TLSFacts,
+)
 
 SCHEMA = 1
 Object = dict[str, Any]
 
 
-def dumps(value: Object, *, ascii_only: bool) -> str:
+def dumps(value: object, *, ascii_only: bool) -> str:
     """``value`` on one line, with every character escaped that could act on a terminal."""
     line = json.dumps(value, ensure_ascii=ascii_only, separators=(", ", ": "))
     if line.isprintable():
@@ -72,13 +84,17 @@ def provider_object(provider: Provider) -> Object:
         "name_zh": provider.name_zh,
         "status": provider.status,
         "domains": provider.domains,
+        "reported_domains": provider.reported_domains,
         "mx": provider.mx,
+        "spf": provider.spf,
+        "autodiscover": provider.autodiscover,
         "endpoints": [
             {**_endpoint(e), "confidence": confidence, "trusted": True, "verified": None}
             for e, confidence in provider.endpoints
         ],
         "needs": provider.needs,
         "notes": _notes(provider.notes),
+        "conflicts": [conflict._asdict() for conflict in provider.conflicts],
         "wrong_hosts": provider.wrong_hosts,
         "webmail": provider.webmail,
         "help": provider.help,
@@ -86,7 +102,7 @@ def provider_object(provider: Provider) -> Object:
             {"kind": o.kind, "locator": o.locator, "facts": o.facts, "checked": o.checked or None}
             for o in provider.origins
         ],
-        "evidence": list(dict.fromkeys(origin.kind for origin in provider.origins)),
+        "evidence": sorted({origin.kind for origin in provider.origins}, key=ORIGIN_KINDS.index),
         "checked": provider.checked,
     }
 

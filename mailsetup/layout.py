@@ -246,15 +246,26 @@ def provider_lines(provider: Provider) -> list[str]:
     """One provider in full."""
     lines = [f"{provider.id}: {provider.name} / {provider.name_zh}"]
     if provider.status is not ProviderStatus.ACTIVE:
-        lines.append(text.notice(Notice(str(provider.status))))
+        lines.append(text.provider_status(provider.status))
     lines.append(_("Domains: {domains}").format(domains=", ".join(provider.domains) or "–"))
-    if provider.mx:
-        lines.append(_("MX: {patterns}").format(patterns=", ".join(provider.mx)))
+    if provider.reported_domains:
+        lines.append(_("Reported domains: {domains}").format(domains=", ".join(provider.reported_domains)))
+    for name, patterns in (("MX", provider.mx), ("SPF", provider.spf), ("Autodiscover", provider.autodiscover)):
+        if patterns:
+            lines.append(f"{name}: {', '.join(patterns)}")
     for endpoint, sure in provider.endpoints:
         words = [endpoint.protocol.upper(), f"{endpoint.host}:{endpoint.port}", text.security(endpoint.security)]
         words += [endpoint.username_form, ",".join(endpoint.authentication) or "–", text.confidence(sure)]
         lines.append("  " + "  ".join(words))
     lines += [f"! [{note.code}] {note.text(i18n.language())}" for note in text.notes(provider)]
+    for conflict in provider.conflicts:
+        server = f"{conflict.protocol.upper()} {conflict.host}:{conflict.port} {text.security(conflict.security)}"
+        who = ", ".join(conflict.said_by)
+        lines.append(
+            _("  instead {server} by {sources}: {rule}").format(
+                server=server, sources=who, rule=text.conflict_rule(conflict.rule)
+            )
+        )
     for origin in provider.origins:
         lines.append(f"  {origin.kind}: {origin.locator} ({', '.join(origin.facts)}) {origin.checked}".rstrip())
     return lines

@@ -46,6 +46,8 @@ class ProviderStatus(StrEnum):
     ACTIVE = "active"
     NO_CLIENT_ACCESS = "no-client-access"
     DISCONTINUED = "discontinued"
+    FILTER = "filter"  # only stands in MX records, before somebody else's servers
+    FORWARDER = "forwarder"  # only stands in MX records; passes mail on and has no mailboxes
 
 
 class Status(StrEnum):
@@ -98,6 +100,8 @@ USERNAME_ADDRESS = "address"
 USERNAME_LOCAL_PART = "local-part"
 USERNAME_UNKNOWN = "unknown"
 PLACEHOLDERS = ("%EMAILADDRESS%", "%EMAILLOCALPART%", "%EMAILDOMAIN%")
+# In the database a host may be one of these or end with it: the mail domain, or the MX host that led to the provider.
+HOST_PLACEHOLDERS = ("%EMAILDOMAIN%", "%MX%")
 
 
 class Address(NamedTuple):
@@ -154,10 +158,14 @@ class Note(NamedTuple):
         return self.zh if language == "zh" else self.en
 
 
+# How facts about a provider are supported, strongest first (docs/database.md).
+ORIGIN_KINDS = ("official-page", "live-checked", "several-sources", "quoted", "single-source", "unverified")
+
+
 class Origin(NamedTuple):
     """Where facts about a provider come from."""
 
-    kind: str  # official-page, quoted, live-checked, several-sources, single-source, unverified
+    kind: str  # one of ORIGIN_KINDS
     locator: str  # URL, or the name of a public data set
     facts: tuple[str, ...]  # the keys of the provider entry it supports, e.g. ("imap", "smtp", "auth-code")
     checked: str  # ISO 8601 date, or "" when the source gives none
@@ -170,6 +178,22 @@ class RatedEndpoint(NamedTuple):
     confidence: Confidence
 
 
+class Conflict(NamedTuple):
+    """A server that other sources name first for a protocol, and why ours was chosen all the same."""
+
+    protocol: Protocol
+    host: str
+    port: int
+    security: Security
+    said_by: tuple[str, ...]  # names of the sources
+    rule: str  # own-page, live-check, agreement, newest, implicit-tls, successor, known-error
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """The same as ``Endpoint.key``."""
+        return (self.protocol, self.host, self.port, self.security)
+
+
 class Provider(NamedTuple):
     """One entry of the curated database."""
 
@@ -179,13 +203,17 @@ class Provider(NamedTuple):
     status: ProviderStatus
     domains: tuple[str, ...]  # mail domains; "*.example.com" covers every subdomain of example.com
     mx: tuple[str, ...]  # host names, or suffixes with a leading dot
-    endpoints: tuple[RatedEndpoint, ...]  # per protocol, best first
+    endpoints: tuple[RatedEndpoint, ...]  # per protocol, best first; hosts may hold HOST_PLACEHOLDERS
     needs: tuple[str, ...]  # warning codes: what the user must do or know first
     notes: tuple[Note, ...]
     wrong_hosts: tuple[str, ...]  # host names that are widely copied for this provider, and wrong
     webmail: str | None
     help: str | None
     origins: tuple[Origin, ...]
+    reported_domains: tuple[str, ...] = ()  # mail domains that only an old or unchecked list puts here
+    spf: tuple[str, ...] = ()  # names in customers' SPF records, or suffixes with a leading dot
+    autodiscover: tuple[str, ...] = ()  # hosts that customers' autodiscover or autoconfig names point to
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def checked(self) -> str | None:
@@ -292,6 +320,31 @@ class TLSFacts(NamedTuple):
     chain_length: int | None = None  # certificates the server sent; None where Python cannot tell (before 3.13)
 
 
+class Refusal(NamedTuple):
+    """Words with which servers refuse, what they mean and what to do about it (``data/refusals.yaml``)."""
+
+    providers: tuple[str, ...]  # ids of the providers whose servers say so; (): any server
+    names: tuple[str, ...]  # of these providers, in the same order
+    names_zh: tuple[str, ...]
+    protocols: tuple[Protocol, ...]
+    pattern: str  # "*" stands for any text, see ``wire.refusal``
+    code: str
+    en: str  # what to do, in every language we speak
+    zh: str
+    source: str
+    seen: str  # ISO 8601 date
+    ambiguous: bool = False  # others say the same and mean something else: it takes the provider to tell
+    confidence: Confidence = Confidence.HIGH  # that it is about the server at hand; set by ``wire.refusal.recognize``
+
+    def remedy(self, language: str) -> str:
+        """What to do."""
+        return self.zh if language == "zh" else self.en
+
+    def provider_names(self, language: str) -> tuple[str, ...]:
+        """What these providers are called."""
+        return self.names_zh if language == "zh" else self.names
+
+
 class ProbeResult(NamedTuple):
     """The verdict on one endpoint after a live connection."""
 
@@ -311,6 +364,7 @@ class ProbeResult(NamedTuple):
     mechanisms: tuple[str, ...] = ()
     round_trips: int = 0
     timing_ms: Mapping[str, float] = {}
+    refusal: Refusal | None = None  # the known words in what the server said, if it refused with any
 
 
 class AccountServer(NamedTuple):

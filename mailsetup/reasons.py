@@ -79,6 +79,7 @@ _CODES = {
     "discover.invalid_values": N_("only invalid servers"),
     "pacc.": N_("digest does not match"),
 }
+_GATEWAYS = {"mx-is-filter": N_("only a mail filter"), "mx-is-forwarder": N_("only forwards mail")}
 _NOT_FOUND = frozenset({"404", "410"})
 
 
@@ -94,6 +95,9 @@ def reason(report: SourceReport, answer: Lookup) -> str:
     if report.code is None:
         if report.source == "providers":
             return _("not in the database")
+        for notice in report.notices:
+            if notice.code in _GATEWAYS:
+                return _(_GATEWAYS[notice.code])
         # A domain's MX without an entry of ours is named in the details.
         return _("no known provider") if report.detail else _("no such record")
     return _failure(report.code, report.detail)

@@ -18,6 +18,7 @@ from .model import (
     Notice,
     ProbeResult,
     Provider,
+    ProviderStatus,
     Security,
     Stage,
     Status,
@@ -53,7 +54,14 @@ _NOTICES = {
     "imap-id": N_("The IMAP server opens the mailbox only for clients that send the ID command; for others use POP3."),
     "not-offered": N_("The domain declares that it does not offer {protocol} ({service})."),
     "null-mx": N_("The domain declares that it takes no mail at all (null MX)."),
-    "mx-is-filter": N_("The domain's MX is a spam filter, which says nothing about the mailbox host."),
+    "mx-is-filter": N_(
+        "Mail for {domain} goes through the filter {name} first, which does not tell where its mailboxes are."
+    ),
+    "mx-is-forwarder": N_("Mail for {domain} goes to {name}, which only forwards it: log in where it is forwarded to."),
+    "unverified": N_(
+        "Nobody is known to have checked {hosts}: only old mentions name it. Try it with `mailsetup probe`, or ask the"
+        " domain itself with --online."
+    ),
     "wildcard-dns": N_("Every name below this domain exists in DNS, so names prove nothing."),
     "captive-portal": N_("The network seems to answer in place of the servers: sign in to it in a browser first."),
     "slow": N_("Some sources were slow; --timeout allows more time."),
@@ -115,6 +123,14 @@ _ERRORS = {
     "input.unreadable": N_("{path} cannot be read: {reason}"),
     "input.unwritable": N_("{path} cannot be written: {reason}"),
     "input.file_exists": N_("{path} exists already: choose another name, or replace it with --force"),
+    "input.faulty_providers": N_("{path} has faults, which `mailsetup providers check` lists: {fault}"),
+    "input.journal_exists": N_(
+        "{path} is left from an interrupted run: go on with --resume, or remove it to begin again"
+    ),
+    "input.journal_damaged": N_("{path} is no journal of `mailsetup providers verify` (line {line})"),
+    "input.journal_outdated": N_(
+        "{path} belongs to another edition of the database, which still had {endpoint}: remove it to begin again"
+    ),
     "input.no_provider_file": N_("there is no data/providers.yaml here: name the file to check"),
     "input.needs_folder": N_("the format {format} consists of several files: name a folder with -o"),
     "input.no_password_command": N_("the format {format} cannot hold a password command"),
@@ -153,6 +169,19 @@ _AUTHENTICATION = {
     Authentication.NONE: N_("no login"),
 }
 _CONFIDENCE = {Confidence.HIGH: N_("sure"), Confidence.MEDIUM: N_("likely"), Confidence.LOW: N_("unsure")}
+_GATEWAYS = {
+    ProviderStatus.FILTER: N_("A mail filter: it stands in MX records before somebody else's servers."),
+    ProviderStatus.FORWARDER: N_("It passes mail on and has no mailboxes."),
+}
+_CONFLICT_RULES = {
+    "known-error": N_("known to be wrong about this provider"),
+    "own-page": N_("the provider's own page says otherwise"),
+    "successor": N_("the service has moved from there"),
+    "live-check": N_("a live check reached ours"),
+    "agreement": N_("more sources agree on ours"),
+    "newest": N_("the newest source names ours"),
+    "implicit-tls": N_("both are right, TLS from the first byte comes first"),
+}
 _STATUS = {
     Status.FOUND: N_("found"),
     Status.NOTHING: N_("nothing"),
@@ -213,6 +242,16 @@ def notes(provider: Provider) -> tuple[Note, ...]:
 def provider_name(provider: Provider) -> str:
     """The provider's name in the current language."""
     return provider.name_zh if i18n.language() == "zh" else provider.name
+
+
+def provider_status(value: ProviderStatus) -> str:
+    """Why a provider has no servers; for one that is not active."""
+    return _(_GATEWAYS[value]) if value in _GATEWAYS else notice(Notice(str(value)))
+
+
+def conflict_rule(word: str) -> str:
+    """Why what other sources say was not chosen."""
+    return _(_CONFLICT_RULES[word])
 
 
 def security(value: Security) -> str:

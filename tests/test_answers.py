@@ -308,3 +308,12 @@ def test_half_an_answer_says_what_is_missing_unless_only_one_protocol_was_asked_
     assert missing(report("autoconfig", POP3S, SMTPS)) == []
     assert missing(report("autoconfig", IMAPS), protocols=frozenset({IMAP})) == []
     assert missing(nothing("autoconfig")) == []
+
+
+def test_servers_that_rest_on_old_mentions_are_named_unless_they_were_reached() -> None:
+    weak = report("providers", IMAPS, SMTPS, confidence=Confidence.LOW)._replace(provider=provider())
+    lookup = answer(weak)
+    assert codes(lookup) == ["unverified"]
+    assert facts(lookup, "unverified") == {"hosts": "imap.example.com, smtp.example.com"}
+    assert codes(answer(report("providers", IMAPS, SMTPS)._replace(provider=provider()))) == []
+    assert "unverified" not in codes(answer(weak, report("autoconfig", IMAPS, SMTPS)))

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsetup.compiler import KINDS, NEEDS, NOTE_CODES, Fault, compile_providers, digest
+from mailsetup.compiler import NEEDS, NOTE_CODES, compile_providers, digest
 from mailsetup.index import encode
 from mailsetup.model import (
+    ORIGIN_KINDS,
     Authentication,
     Confidence,
+    Conflict,
     Endpoint,
     Note,
     Origin,
@@ -19,6 +21,7 @@ from mailsetup.model import (
     RatedEndpoint,
     Security,
 )
+from mailsetup.yamlfile import Fault
 
 # Every fault test changes this entry in one place; the number at the right is the line in a fault.
 ENTRY = """\
@@ -140,7 +143,7 @@ FAULTS = [
     ("  name: Example Mail", "  name: A\n  name: Example Mail", "3: the key name is there twice"),
     ("  name: Example Mail", "  <<: {}\n  name: Example Mail", "2: unknown key <<"),
     ("  name: Example Mail  ", "", "1: the key name is missing"),
-    ("  name_zh: 示例邮箱  ", "", "1: the key name_zh is missing"),
+    ("  name_zh: 示例邮箱  ", "", None),
     ("- id: example  ", "-", "2: the key id is missing"),
     ("  name: Example Mail", '  "": x\n  name: Example Mail', "2: a value is missing here"),
     ("  name: Example Mail", "  name:", "2: a value is missing here"),
@@ -238,8 +241,8 @@ FAULTS = [
     ("at: a page, ", "", "17: the key at is missing"),
     ("at: a page", "at:", "17: a value is missing here"),
     (", facts: [mx]", "", "18: the key facts is missing"),
-    ("kind: single-source", "kind: live-checked", None),
-    ("kind: quoted", "kind: live-checked", "17: a live check never covers pop3"),
+    ("kind: quoted", "kind: live-checked", None),
+    ("kind: single-source", "kind: live-checked", "18: a live check needs its date under checked"),
     ("facts: [mx]", "facts: [mx, oauth2-only]", "18: this provider has no oauth2-only to support"),
     ("facts: [mx]", "facts: [imap]", "17: no source supports mx"),
     ("[imap, pop3, smtp, auth-code]", "[pop3, smtp, auth-code]", "17: no source supports imap"),
@@ -273,9 +276,9 @@ def test_an_entry_with_a_mistake_is_left_out_and_its_neighbour_is_kept(old: str,
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "1: the file must be a list of providers"),
-        ("id: a\n", "1: the file must be a list of providers"),
-        ("text\n", "1: the file must be a list of providers"),
+        ("", "1: the file must be a list"),
+        ("id: a\n", "1: the file must be a list"),
+        ("text\n", "1: the file must be a list"),
         ("- a\n", "1: keys and values are expected here"),
         ("- [a]\n", "1: keys and values are expected here"),
         ("- id: a\n  b: [\n", "3: this is not YAML: "),
@@ -360,7 +363,10 @@ def test_an_active_provider_without_servers_is_refused() -> None:
       sources:
         - {kind: quoted, at: a page, facts: []}
     """
-    assert "1: an active provider needs imap, pop3 or smtp" in faults_of(dedent(text))
+    message = "1: an active provider needs imap, pop3 or smtp, or a note with the code server-names"
+    assert message in faults_of(dedent(text))
+    note = '  notes:\n    - {code: server-names, en: "See the order.", zh: "见订单。"}\n  sources:'
+    assert message not in faults_of(dedent(text).replace("  sources:", note))
 
 
 @pytest.mark.parametrize("status", ["discontinued", "no-client-access"])
@@ -416,7 +422,7 @@ def test_oauth2_only_also_looks_at_a_server_of_its_own() -> None:
     ],
 )
 def test_confidence_follows_from_the_kinds_of_the_sources(kinds: list[str], first: str, second: str) -> None:
-    sources = "".join(f"    - {{kind: {kind}, at: somewhere, facts: [imap]}}\n" for kind in kinds)
+    sources = "".join(f"    - {{kind: {kind}, at: somewhere, facts: [imap], checked: 2026-01-02}}\n" for kind in kinds)
     text = ENTRY.replace("[imap, pop3, smtp, auth-code]", "[pop3, smtp, auth-code]") + sources
     imap = [rated for rated in compiled(text)[0].endpoints if rated.endpoint.protocol == Protocol.IMAP]
     assert [rated.confidence for rated in imap] == [first, second]
@@ -428,9 +434,9 @@ def test_a_source_of_one_protocol_says_nothing_about_another() -> None:
     assert confidence == {Protocol.IMAP: "high", Protocol.POP3: "medium", Protocol.SMTP: "medium"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ORIGIN_KINDS)
 def test_every_kind_of_source_is_accepted(kind: str) -> None:
-    assert compiled(changed("kind: single-source", f"kind: {kind}"))[0].origins[1].kind == kind
+    assert compiled(changed("kind: single-source", f"checked: 2026-01-02, kind: {kind}"))[0].origins[1].kind == kind
 
 
 @pytest.mark.parametrize("code", NOTE_CODES)
@@ -468,3 +474,197 @@ def test_the_digest_is_the_sha256_of_the_bytes() -> None:
 
 def test_a_fault_reads_like_a_compiler_message() -> None:
     assert str(Fault("data/providers.yaml", 7, "so")) == "data/providers.yaml:7: so"
+
+
+LIST = """\
+- data_set: a-list
+  name: A list of servers
+  kind: single-source
+  at: https://example.org/list
+  checked: 2026-03-12
+"""
+
+
+def test_entries_cite_a_list_by_its_name() -> None:
+    text = LIST + ENTRY + "    - {data_set: a-list, facts: [imap]}\n"
+    origin = compiled(text)[0].origins[-1]
+    assert origin == Origin("single-source", "A list of servers", ("imap",), "2026-03-12")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (ENTRY + "    - {data_set: a-list, facts: [imap]}\n", "19: unknown word a-list, known are: "),
+        (LIST + LIST + ENTRY, "6: a-list is already in line 1"),
+        (LIST.replace("kind: single-source", "kind: gossip"), "3: unknown word gossip"),
+        (LIST.replace("  at: ", "  url: x\n  at: "), "4: unknown key url"),
+        (LIST.replace("2026-03-12", "last year"), "5: last year is not a date"),
+        (LIST.replace("  checked: 2026-03-12\n", ""), "1: the key checked is missing"),
+        (LIST + ENTRY + "    - {data_set: a-list, facts: [imap], checked: 2026-01-01}\n", "24: unknown key checked"),
+        (LIST + ENTRY + "    - {data_set: a-list}\n", "24: the key facts is missing"),
+        (LIST + ENTRY + "    - {data_set: a-list, facts: [carddav]}\n", "24: this provider has no carddav to support"),
+    ],
+)
+def test_every_mistake_about_a_list_is_reported_with_its_line(text: str, expected: str) -> None:
+    assert any(fault.startswith(expected) for fault in faults_of(text)), faults_of(text)
+
+
+def with_conflict(words: str, entry: str = ENTRY) -> str:
+    return entry.replace("  wrong_hosts:", f"  conflicts:\n    - {{{words}}}\n  wrong_hosts:")
+
+
+def test_a_conflict_keeps_what_others_say_and_the_rule() -> None:
+    text = with_conflict('smtp: "smtp.old.example:587 starttls", said_by: [a-list, someone], rule: successor')
+    [provider] = compiled(LIST + text)
+    assert provider.conflicts == (
+        Conflict(
+            Protocol.SMTP, "smtp.old.example", 587, Security.STARTTLS, ("A list of servers", "someone"), "successor"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ('smtp: "smtp.example.com:465 tls", said_by: [x], rule: newest', "14: this server lost no conflict"),
+        ("said_by: [x], rule: newest", "14: a conflict names one server"),
+        (
+            'imap: "a.example:993 tls", smtp: "a.example:465 tls", said_by: [x], rule: newest',
+            "14: a conflict names one",
+        ),
+        ('smtp: "smtp.old.example:587 starttls", rule: newest', "14: the key said_by is missing"),
+        ('smtp: "smtp.old.example:587 starttls", said_by: [x]', "14: the key rule is missing"),
+        ('smtp: "smtp.old.example:587 starttls", said_by: [x], rule: taste', "14: unknown word taste"),
+        ('smtp: "smtp.old.example:587 starttls", said_by: [], rule: newest', "14: the list is empty"),
+        ('smtp: "smtp.old.example:587 tls", said_by: [x], rule: newest', "14: port 587 does not begin with TLS"),
+        ('smtp: "smtp.old.example", said_by: [x], rule: newest', "14: smtp.old.example is not of the form"),
+    ],
+)
+def test_every_mistake_in_a_conflict_is_reported_with_its_line(words: str, expected: str) -> None:
+    found = faults_of(with_conflict(words))
+    assert any(fault.startswith(expected) for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("rule", "winner", "loser"),
+    [
+        ("own-page", "high", "low"),
+        ("agreement", "high", "low"),
+        ("newest", "medium", "low"),
+        ("implicit-tls", "high", "medium"),
+    ],
+)
+def test_a_conflict_lowers_what_lost_and_a_narrow_victory_what_won(rule: str, winner: str, loser: str) -> None:
+    text = ENTRY + "    - {kind: several-sources, at: somewhere, facts: [smtp]}\n"
+    text = text.replace("[smtp.example.com:465 tls]", "[smtp.example.com:465 tls, smtp.example.com:587 starttls]")
+    text = with_conflict(f'smtp: "smtp.example.com:587 starttls", said_by: [x], rule: {rule}', text)
+    smtp = [rated.confidence for rated in compiled(text)[0].endpoints if rated.endpoint.protocol == Protocol.SMTP]
+    assert smtp == [winner, loser]
+
+
+def test_only_a_server_that_lost_may_have_better_encryption_than_one_before_it() -> None:
+    servers = "[smtp.example.com:587 starttls, smtp.example.com:465 tls]"
+    text = ENTRY.replace("[smtp.example.com:465 tls]", servers)
+    assert [fault.partition(" ")[2] for fault in faults_of(text)] == ["the order is tls, then starttls, then plain"]
+    assert compiled(with_conflict('smtp: "smtp.example.com:465 tls", said_by: [x], rule: agreement', text))
+
+
+@pytest.mark.parametrize("host", ["%EMAILDOMAIN%", "mail.%EMAILDOMAIN%", "%MX%"])
+def test_a_host_may_be_named_after_the_domain_or_the_exchanger(host: str) -> None:
+    [provider] = compiled(changed("pop.example.com:995 tls", f'"{host}:995 tls"'))
+    assert provider.endpoints[2].endpoint.host == host
+
+
+@pytest.mark.parametrize("host", ["%EMAILDOMAIN%.example.com", "%MX%.example.com", "a%MX%", "%DOMAIN%", "%MX%%MX%"])
+def test_other_templates_are_no_hosts(host: str) -> None:
+    assert any(
+        "is not a host name" in fault for fault in faults_of(changed("pop.example.com:995 tls", f'"{host}:995 tls"'))
+    )
+
+
+def test_a_server_of_another_owner_must_be_declared() -> None:
+    text = changed("pop.example.com:995", "pop.exmaple.com:995")
+    [fault] = faults_of(text)
+    assert fault.startswith("8: pop.exmaple.com is under no domain of this entry")
+    assert "exmaple.com to server_domains" in fault
+    assert compiled(text.replace("  wrong_hosts:", "  server_domains: [exmaple.com]\n  wrong_hosts:"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"*.example.org"', '"*.co.uk"'),
+        ("  mx: ", '  reported_domains: ["*.com.cn"]\n  mx: '),
+        (".mx.example.net", ".net.cn"),
+    ],
+)
+def test_nobody_owns_everything_below_a_public_suffix(old: str, new: str) -> None:
+    found = faults_of(changed(old, new))
+    assert any("is a public suffix" in fault for fault in found), found
+
+
+def test_addresses_may_be_at_a_public_suffix_itself() -> None:
+    assert compiled(changed("domains: [example.com, ", "domains: [example.com, nic.in, "))
+
+
+def test_a_domain_belongs_to_one_entry_whoever_reports_it() -> None:
+    text = changed("  mx: ", "  reported_domains: [example.com]\n  mx: ")
+    assert [fault.partition(" ")[2] for fault in faults_of(text)] == ["example.com is already in line 4"]
+
+
+def test_names_in_spf_records_may_begin_with_an_underscore() -> None:
+    [provider] = compiled(changed("  mx: ", "  spf: [_spf.example.com, .mail.example.com]\n  mx: "))
+    assert provider.spf == ("_spf.example.com", ".mail.example.com")
+
+
+GATEWAY = """\
+- id: wall
+  name: Wall
+  status: filter
+  mx: [.wall.example]
+  sources:
+    - {kind: quoted, at: a page, facts: [mx]}
+"""
+
+
+def test_a_filter_needs_no_note_and_keeps_its_name() -> None:
+    [provider] = compiled(GATEWAY)
+    assert (provider.name_zh, provider.status, provider.mx) == ("Wall", ProviderStatus.FILTER, (".wall.example",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "  mx: [.wall.example]",
+            "  mx: [.wall.example]\n  domains: [wall.example]",
+            "1: a filter has MX names and no",
+        ),
+        ("  mx: [.wall.example]\n", "  spf: [wall.example]\n", "1: a filter has MX names and no mail domains"),
+        ("  mx: [", "  imap: [imap.wall.example:993 tls]\n  mx: [", "4: a provider that is filter has no servers"),
+    ],
+)
+def test_a_filter_has_exchangers_and_nothing_else(old: str, new: str, expected: str) -> None:
+    assert any(fault.startswith(expected) for fault in faults_of(GATEWAY.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "covered"),
+    [("mx1.wall.example", True), (".eu.wall.example", True), (".firewall.example", False)],
+)
+def test_no_suffix_of_one_entry_covers_a_name_of_another(pattern: str, covered: bool) -> None:
+    other = GATEWAY.replace("id: wall", "id: other").replace(".wall.example", pattern)
+    expected = [f"10: {pattern} is covered by .wall.example in line 4"] if covered else []
+    assert faults_of(GATEWAY + other) == expected
+    both = GATEWAY.replace("[.wall.example]", f"[.wall.example, {pattern}]")
+    assert compiled(both), "within one entry the narrower name does no harm"
+
+
+def test_a_port_that_contradicts_its_encryption_must_be_meant() -> None:
+    odd = changed("[smtp.example.com:465 tls]", '[{server: "smtp.example.com:587 tls"}]')
+    assert faults_of(odd) == ["9: port 587 does not begin with TLS: write starttls or plain"]
+    [provider] = compiled(odd.replace('587 tls"', '587 tls", unusual: true'))
+    assert provider.endpoints[-1].endpoint.port == 587
+    assert "9: unknown word false, known are: true" in faults_of(odd.replace('587 tls"', '587 tls", unusual: false'))
+    usual = changed("[smtp.example.com:465 tls]", '[{server: "smtp.example.com:465 tls", unusual: true}]')
+    assert faults_of(usual) == ["9: smtp.example.com:465 tls is usual"]

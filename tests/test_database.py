@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from fakes import evidence, index, provider
+from fakes import SMTP, endpoint, evidence, index, provider
 from mailsetup import database
-from mailsetup.model import Confidence, Origin, ProviderStatus, RatedEndpoint, Status
+from mailsetup.model import Confidence, Conflict, Origin, ProviderStatus, RatedEndpoint, Security, Status
 
 
 def test_an_unknown_domain_is_nothing_and_not_a_failure() -> None:
@@ -52,7 +52,9 @@ def test_settings_are_as_sure_as_the_entry_and_the_road_to_it(
 ) -> None:
     entry = provider()
     entry = entry._replace(endpoints=tuple(RatedEndpoint(e.endpoint, own) for e in entry.endpoints))
-    assert {c.confidence for c in database.candidates(entry, evidence("mx"), at_most)} == {expected}
+    assert {c.confidence for c in database.candidates(entry, evidence("mx"), "example.com", at_most=at_most)} == {
+        expected
+    }
 
 
 def test_support_names_every_kind_once_and_the_newest_date() -> None:
@@ -64,3 +66,26 @@ def test_support_names_every_kind_once_and_the_newest_date() -> None:
     assert database.support(provider()._replace(origins=origins)) == "quoted, live-checked; checked 2026-11-21"
     assert database.support(provider()._replace(origins=origins[2:])) == "quoted"
     assert database.support(provider()._replace(origins=())) == ""
+
+
+def test_a_reported_domain_is_never_surer_than_low_however_sound_the_servers() -> None:
+    entry = provider(domains=("example.com",))._replace(reported_domains=("example.net", "*.example.com"))
+    assert {c.confidence for c in database.discover("example.com", index(entry)).candidates} == {Confidence.HIGH}
+    for domain in ("example.net", "a.example.com"):
+        reported = database.discover(domain, index(entry))
+        assert reported.provider == entry
+        assert {c.confidence for c in reported.candidates} == {Confidence.LOW}
+
+
+def test_hosts_are_named_after_the_domain_or_the_exchanger_where_the_entry_says_so() -> None:
+    entry = provider(endpoints=(endpoint(host="mail.%EMAILDOMAIN%"), endpoint(SMTP, "%MX%", 465)))
+    named = database.candidates(entry, evidence("mx"), "example.net", "w1.example.com")
+    assert [c.endpoint.host for c in named] == ["mail.example.net", "w1.example.com"]
+    without = database.candidates(entry, evidence("providers"), "example.net")
+    assert [c.endpoint.host for c in without] == ["mail.example.net"]
+
+
+def test_support_tells_who_was_outvoted_and_by_which_rule() -> None:
+    rival = Conflict(SMTP, "smtp.old.example", 587, Security.STARTTLS, ("K-9", "a list"), "successor")
+    words = database.support(provider()._replace(conflicts=(rival,)))
+    assert words.endswith("; outvoted: SMTP smtp.old.example:587 starttls by K-9, a list (successor)")

@@ -9,6 +9,7 @@ from mailsetup.index import Index, encode
 from mailsetup.model import (
     Authentication,
     Confidence,
+    Conflict,
     Endpoint,
     Note,
     Origin,
@@ -83,6 +84,20 @@ providers = st.builds(
     webmail=st.none() | texts,
     help=st.none() | texts,
     origins=tuples(st.builds(Origin, texts, texts, tuples(st.sampled_from(["imap", "smtp", "mx"])), texts)),
+    reported_domains=st.just(()),
+    spf=tuples(texts),
+    autodiscover=tuples(names),
+    conflicts=tuples(
+        st.builds(
+            Conflict,
+            st.sampled_from(Protocol),
+            names,
+            st.integers(1, 65535),
+            st.sampled_from(Security),
+            st.lists(texts, min_size=1, max_size=3).map(tuple),
+            texts,
+        )
+    ),
 )
 
 
@@ -99,6 +114,12 @@ def test_a_domain_finds_its_own_provider_and_no_other(domains: set[str], strange
     index = index_of(*entries)
     assert [index.by_domain(one.domains[0]) for one in entries] == entries
     assert (index.by_domain(stranger) is not None) == (stranger in domains)
+
+
+def test_a_reported_domain_finds_the_provider_too() -> None:
+    one = provider("one", domains=("example.com",))._replace(reported_domains=("example.net", "*.example.org"))
+    index = index_of(one)
+    assert [index.by_domain(name) for name in ("example.com", "example.net", "a.example.org")] == [one, one, one]
 
 
 @given(st.permutations([provider(name) for name in ("a", "b", "c", "d")]))

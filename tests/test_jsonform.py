@@ -247,7 +247,8 @@ def test_a_provider_in_full() -> None:
     entry = provider(mx=(".mx.example.com",), wrong_hosts=("mail.example.com",), needs=("imap-id",))
     value = written(jsonform.provider_object(entry))
     assert set(value) == PROVIDER | {
-        *("domains", "mx", "endpoints", "needs", "wrong_hosts", "sources", "evidence", "checked"),
+        *("domains", "reported_domains", "mx", "spf", "autodiscover", "endpoints", "needs", "conflicts"),
+        *("wrong_hosts", "sources", "evidence", "checked"),
     }
     assert [set(item) for item in value["endpoints"]] == [ENDPOINT - {"username", "evidence"}] * 2
     assert value["checked"] == "2026-01-02"

@@ -27,6 +27,7 @@ from mailsetup.answers import conclude
 from mailsetup.model import (
     Authentication,
     Confidence,
+    Conflict,
     Lookup,
     Note,
     Notice,
@@ -265,6 +266,29 @@ def test_one_provider_in_full() -> None:
     lines = layout.provider_lines(closed)
     assert lines[1:3] == ["This mail service has been closed.", "Domains: –"]
     assert "  IMAP  imap.example.com:993  SSL/TLS  address  –  sure" in lines
+
+
+def test_what_others_say_about_a_provider_is_shown_with_the_rule_by_which_it_lost() -> None:
+    rival = Conflict(SMTP, "smtp.old.example", 587, Security.STARTTLS, ("K-9", "a list"), "successor")
+    entry = provider()._replace(
+        conflicts=(rival,), reported_domains=("example.net",), spf=("_spf.example.com",), autodiscover=("ad.example",)
+    )
+    lines = layout.provider_lines(entry)
+    assert "Reported domains: example.net" in lines
+    assert "SPF: _spf.example.com" in lines
+    assert "Autodiscover: ad.example" in lines
+    assert "  instead SMTP smtp.old.example:587 STARTTLS by K-9, a list: the service has moved from there" in lines
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (ProviderStatus.FILTER, "A mail filter: it stands in MX records before somebody else's servers."),
+        (ProviderStatus.FORWARDER, "It passes mail on and has no mailboxes."),
+    ],
+)
+def test_a_gateway_is_shown_as_what_it_is(status: ProviderStatus, words: str) -> None:
+    assert layout.provider_lines(provider(status=status, endpoints=()))[1] == words
 
 
 @pytest.mark.usefixtures("chinese")

@@ -7,10 +7,13 @@ database holds; a host name is never derived from it.
 from __future__ import annotations
 
 from ..database import candidates
-from ..model import Confidence, Evidence, Notice, SourceReport
+from ..model import Confidence, Evidence, Notice, ProviderStatus, SourceReport
 from . import Found, MXRecord, Net, Target, ask
 
 NAME = "mx"
+
+# What takes the mail of a domain without keeping it, and what to tell about it.
+_GATEWAYS = {ProviderStatus.FILTER: "mx-is-filter", ProviderStatus.FORWARDER: "mx-is-forwarder"}
 
 
 async def discover(target: Target, net: Net) -> list[SourceReport]:
@@ -29,11 +32,19 @@ def interpret(records: list[MXRecord], target: Target) -> Found:
     if records and not exchangers:
         # RFC 7505 §3: the domain takes no mail at all. Beside other records it says nothing: that is a mistake.
         return Found(code="dns.null_mx", detail="0 .", notices=(Notice("null-mx"),))
+    domain = target.address.domain
+    gateway: Found | None = None
     for record in exchangers:
         provider = target.database.by_mx(record.host)
-        if provider is not None:
-            detail = f"{record.host} -> {provider.id}"
-            # Plain DNS is not authenticated, so the pointer limits how sure the settings can be.
-            evidence = Evidence(NAME, target.address.domain, trusted=False, detail=detail)
-            return Found(candidates(provider, evidence, Confidence.MEDIUM), detail, provider=provider)
-    return Found(detail=", ".join(record.host for record in exchangers)[:200])
+        if provider is None:
+            continue
+        detail = f"{record.host} -> {provider.id}"
+        if provider.status in _GATEWAYS:
+            facts = {"name": provider.name, "domain": domain}
+            gateway = gateway or Found(detail=detail, notices=(Notice(_GATEWAYS[provider.status], facts),))
+            continue
+        # Plain DNS is not authenticated, so the pointer limits how sure the settings can be.
+        evidence = Evidence(NAME, domain, trusted=False, detail=detail)
+        found = candidates(provider, evidence, domain, record.host, at_most=Confidence.MEDIUM)
+        return Found(found, detail, provider=provider)
+    return gateway or Found(detail=", ".join(record.host for record in exchangers)[:200])

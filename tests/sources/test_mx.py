@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from fakes import SMTP, FakeNet, endpoint, provider, run, target
 from mailsetup.errors import LookupFailed
 from mailsetup.model import Confidence, ProviderStatus, SourceReport, Status
@@ -9,9 +11,13 @@ HOSTER = provider("hoster", domains=("hoster.net",), mx=(".mx.hoster.net", "in.h
 OTHER = provider("other", domains=("other.net",), mx=("in.other.net",), endpoints=(endpoint(SMTP, "s.other.net", 465),))
 
 
+FILTER = provider("wall", domains=(), mx=(".wall.example",), endpoints=(), status=ProviderStatus.FILTER)
+FORWARDER = provider("relay", domains=(), mx=("mx.relay.example",), endpoints=(), status=ProviderStatus.FORWARDER)
+
+
 def discover(*records: MXRecord) -> SourceReport:
     net = FakeNet(mx={"example.com": records})
-    (report,), _seconds = run(mx.discover(target("fred@example.com", HOSTER, OTHER), net))
+    (report,), _seconds = run(mx.discover(target("fred@example.com", HOSTER, OTHER, FILTER, FORWARDER), net))
     assert net.asked == ["MX example.com"]
     return report
 
@@ -75,3 +81,26 @@ def test_a_domain_that_does_not_exist_is_nothing_and_a_broken_zone_is_a_failure(
         net = FakeNet(mx={"example.com": LookupFailed(code, name="example.com")})
         (report,), _seconds = run(mx.discover(target(), net))
         assert (report.status, report.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "who"),
+    [("eu1.wall.example", "mx-is-filter", "wall"), ("mx.relay.example", "mx-is-forwarder", "relay")],
+)
+def test_a_gateway_is_nobodys_mailbox_host_and_the_user_is_told(host: str, code: str, who: str) -> None:
+    report = discover(MXRecord(10, host))
+    assert (report.status, report.candidates, report.provider) == (Status.NOTHING, (), None)
+    assert report.detail == f"{host} -> {who}"
+    assert [(notice.code, notice.facts["domain"]) for notice in report.notices] == [(code, "example.com")]
+
+
+def test_a_known_hoster_behind_a_gateway_still_counts() -> None:
+    assert discover(MXRecord(10, "eu1.wall.example"), MXRecord(20, "in.hoster.net")).provider == HOSTER
+    assert discover(MXRecord(20, "eu1.wall.example"), MXRecord(10, "in.hoster.net")).provider == HOSTER
+
+
+def test_a_server_named_after_the_exchanger_gets_its_name() -> None:
+    entry = provider("named", domains=(), mx=(".named.example",), endpoints=(endpoint(host="%MX%"),))
+    net = FakeNet(mx={"example.com": (MXRecord(10, "w0123.named.example"),)})
+    (report,), _seconds = run(mx.discover(target("fred@example.com", entry), net))
+    assert [c.endpoint.host for c in report.candidates] == ["w0123.named.example"]
