@@ -1,8 +1,8 @@
-"""Make what the package needs beside its code: the provider index and the message catalogues.
+"""Make what the package needs beside its code: the provider index, the refusals and the message catalogues.
 
 The wheel build runs it as a hatchling hook; by hand it is ``python data/compile.py``. With ``--check`` it only says
-whether the index belongs to the YAML file; with ``--extract`` it first brings the texts of the code into the .pot and
-.po files, where they wait for translation.
+whether index and refusals belong to the YAML files; with ``--extract`` it first brings the texts of the code into the
+.pot and .po files, where they wait for translation.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVIDERS = ROOT / "data" / "providers.yaml"
+REFUSALS = ROOT / "data" / "refusals.yaml"
 LOCALE = ROOT / "mailsetup" / "locale"
 # What Babel would put into a catalogue: dates and versions that change each time, and names that git knows better.
 _UNUSED_HEADERS = (
@@ -31,7 +32,7 @@ _UNUSED_HEADERS = (
 )
 
 sys.path.insert(0, str(ROOT))  # this checkout, never an installed copy; an isolated build has no other
-from mailsetup import compiler, index  # noqa: E402  # needs the line above
+from mailsetup import compiler, index, refusal_compiler, refusals  # noqa: E402  # needs the line above
 from mailsetup.errors import DataError  # noqa: E402  # likewise
 
 try:
@@ -45,17 +46,29 @@ else:
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Compile everything, or stop the build with one line for each fault."""
-            if faults := compile_index() + compile_catalogues():
+            if faults := compile_data() + compile_catalogues():
                 raise SystemExit("\n".join(faults))
 
 
-def compile_index() -> list[str]:
-    """Write the index of ``data/providers.yaml``; return its faults as lines and write nothing if there are any."""
+def compile_data() -> list[str]:
+    """Write the index and the refusals from their YAML files; return the faults as lines.
+
+    The refusals name providers, so a fault in providers.yaml leaves both as they are.
+    """
     source = PROVIDERS.read_bytes()
     providers, faults = compiler.compile_providers(source, PROVIDERS.relative_to(ROOT).as_posix())
     if not faults:
         Path(index.PATH).write_bytes(index.encode(providers, compiler.digest(source)))
+        name = REFUSALS.relative_to(ROOT).as_posix()
+        rows, faults = refusal_compiler.compile_refusals(REFUSALS.read_bytes(), name, providers)
+        if not faults:
+            Path(refusals.PATH).write_bytes(refusals.encode((row.refusal for row in rows), _digest_of_both()))
     return [str(fault) for fault in faults]
+
+
+def _digest_of_both() -> str:
+    """What tells which YAML files the refusals were made from: they hold names of providers."""
+    return compiler.digest(PROVIDERS.read_bytes() + REFUSALS.read_bytes())
 
 
 def compile_catalogues() -> list[str]:
@@ -115,28 +128,42 @@ def _write_po(path: Path, catalogue: Catalog) -> None:
     path.write_bytes(b"".join(line for line in lines if not line.startswith(_UNUSED_HEADERS)))
 
 
-def check_index() -> list[str]:
-    """Why the index on disk cannot be used with ``data/providers.yaml``, as lines; [] if it can."""
-    try:
-        compiled = index.Index.load()
-    except DataError as error:
-        reason = "is missing" if error.code == "data.index_missing" else "was made by another version"
-    else:
-        if compiled.digest == compiler.digest(PROVIDERS.read_bytes()):
-            return []
-        reason = "does not belong to data/providers.yaml"
-    return [f"mailsetup/{Path(index.PATH).name} {reason}: run python data/compile.py"]
+def check_data() -> list[str]:
+    """Why a compiled file on disk cannot be used with the YAML files, as lines; [] if all can."""
+    faults = []
+    for path, read_digest, expected in (
+        (index.PATH, _digest_of_index, compiler.digest(PROVIDERS.read_bytes())),
+        (refusals.PATH, _digest_of_refusals, _digest_of_both()),
+    ):
+        try:
+            if read_digest() == expected:
+                continue
+            reason = "does not belong to the files in data"
+        except DataError as error:
+            reason = "is missing" if error.code == "data.index_missing" else "was made by another version"
+        faults.append(f"mailsetup/{Path(path).name} {reason}: run python data/compile.py")
+    return faults
+
+
+def _digest_of_index() -> str:
+    return index.Index.load().digest
+
+
+def _digest_of_refusals() -> str:
+    return refusals.read()[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 1 if there is any fault."""
-    parser = argparse.ArgumentParser(description="Compile the provider index and the message catalogues.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the index is out of date")
+    parser = argparse.ArgumentParser(description="Compile the provider index, the refusals and the message catalogues.")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a compiled file is out of date"
+    )
     parser.add_argument("--extract", action="store_true", help="first refresh the .pot and .po files from the code")
     options = parser.parse_args(arguments)
     if options.extract:
         refresh_catalogues()
-    faults = check_index() if options.check else compile_index() + compile_catalogues()
+    faults = check_data() if options.check else compile_data() + compile_catalogues()
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

@@ -1,8 +1,9 @@
 """What a failure means and what to do about it, per code of the contract, in the user's language. Pure.
 
 A code has one message and up to three remedies, the most likely first. Texts are templates over the facts of the
-failure; which facts there are is said where the code is raised. ``about`` adds what is known about the provider: a
-refused password at a provider that wants an authorization code is usually the wrong *kind* of password.
+failure; which facts there are is said where the code is raised. ``about`` adds what is known about the words of the
+server and about the provider: a refused password at one that wants an authorization code is usually the wrong *kind*
+of password.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .i18n import N_, fill
-from .model import ProbeResult, Provider
+from .model import Confidence, ProbeResult, Provider, Refusal
+from .wire.refusal import is_retryable
+
+_MOST_NAMES = 4  # of providers that share their words
 
 
 class Diagnosis(NamedTuple):
@@ -360,11 +364,40 @@ def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
 
 
 def about(result: ProbeResult, provider: Provider | None, language: str) -> Diagnosis | None:
-    """The diagnosis of a failed probe, with the provider's own notes where they explain it; None for a success."""
+    """The diagnosis of a failed probe, with the provider's own notes where they explain it; None for a success.
+
+    Where the server refused with known words, what is known to help stands in the place of the advice for all.
+    """
     if result.code is None:
         return None
     diagnosis = diagnose(result.code, result.facts)
-    if provider is None or not result.code.startswith(("auth.", "select.")) or result.retryable:
-        return diagnosis
-    notes = tuple(note.text(language) for note in provider.notes if note.code in provider.needs)
-    return diagnosis._replace(remedy=notes + diagnosis.remedy)
+    remedies = notes(result.code, provider, language)
+    if result.refusal is not None:
+        remedies = (advice(result.refusal, language), *remedies)
+    if result.refusal is None or result.refusal.confidence is not Confidence.HIGH:
+        remedies += diagnosis.remedy
+    return diagnosis._replace(remedy=remedies)
+
+
+def notes(code: str, provider: Provider | None, language: str) -> tuple[str, ...]:
+    """What the provider says its users must do first, where that may be why ``code`` came."""
+    if provider is None or not code.startswith(("auth.", "select.")) or is_retryable(code):
+        return ()
+    return tuple(note.text(language) for note in provider.notes if note.code in provider.needs)
+
+
+def advice(refusal: Refusal, language: str) -> str:
+    """What to do about known words, with a condition where it is not known whose server said them."""
+    remedy = refusal.remedy(language)
+    if refusal.confidence is Confidence.HIGH:
+        return remedy
+    return fill(
+        N_("If the mailbox is at {provider}: {remedy}"), {"provider": whose(refusal, language), "remedy": remedy}
+    )
+
+
+def whose(refusal: Refusal, language: str) -> str:
+    """The providers whose words these are, the first of many; "" for words of any server."""
+    names = refusal.provider_names(language)
+    separator = "、" if language == "zh" else ", "
+    return separator.join(names[:_MOST_NAMES]) + (" …" if len(names) > _MOST_NAMES else "")

@@ -24,6 +24,7 @@ from .model import (
     Notice,
     ProbeResult,
     Protocol,
+    Refusal,
     Security,
     Stage,
     TLSFacts,
@@ -45,7 +46,7 @@ from .wire import (
 )
 from .wire.imap import imap
 from .wire.pop3 import pop3
-from .wire.refusal import is_retryable
+from .wire.refusal import is_explained, is_retryable
 from .wire.smtp import smtp
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ EXPLANATION_LIMIT_S = 3.0
 CERTIFICATE_SOON_DAYS = 14
 
 Trace = Callable[[str], None]
+# What a server means that refused with these words; None if they are not known. See ``refusals.meaning``.
+Meaning = Callable[[Protocol, str], Refusal | None]
 
 
 async def probe_endpoint(
@@ -72,14 +75,17 @@ async def probe_endpoint(
     username: str | None = None,
     login: Login | None = None,
     trace: Trace | None = None,
+    meaning: Meaning | None = None,
 ) -> ProbeResult:
     """Connect to ``candidate`` within the network's deadline and tell what works; with ``login``, log in and try it.
 
-    ``trace`` receives every line sent and received, secrets masked. Raise InputError for a login that cannot be sent.
+    ``trace`` receives every line sent and received, secrets masked. Where ``meaning`` knows the words with which the
+    server refuses, they decide the code. Raise InputError for a login that cannot be sent.
     """
     attempt = _Attempt(candidate.endpoint, network, login, trace)
     code: str | None = None
     facts: dict[str, str] = {}
+    refusal: Refusal | None = None
     try:
         async with network.deadline.enforce(attempt.timed_out):
             await attempt.run()
@@ -89,9 +95,12 @@ async def probe_endpoint(
         code, facts = error.code, dict(error.facts)
         if code.startswith("tls.cert."):
             code = tls.reason_of_distrust(code, await attempt.describe_certificate())
+        if meaning is not None and "reply" in facts and is_explained(code):
+            refusal = meaning(candidate.endpoint.protocol, facts["reply"])
+            code = code if refusal is None else refusal.code
     finally:
         attempt.close()
-    return attempt.result(candidate, username, code, facts)
+    return attempt.result(candidate, username, code, facts)._replace(refusal=refusal)
 
 
 class _Attempt:

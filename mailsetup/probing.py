@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from . import address as addresses
+from . import refusals
 from .deadline import Deadline
 from .errors import InputError
 from .model import (
@@ -23,10 +24,11 @@ from .model import (
     Notice,
     ProbeResult,
     Protocol,
+    Refusal,
     Security,
 )
 from .net import Network, literal_addresses
-from .prober import probe_endpoint
+from .prober import Meaning, probe_endpoint
 from .resolver import Resolver
 from .wire import Login, Secret
 
@@ -89,7 +91,13 @@ async def probe_all(
         return tuple(
             await asyncio.gather(
                 *(
-                    probe_endpoint(candidate, network, username=_username(candidate, work), trace=trace)
+                    probe_endpoint(
+                        candidate,
+                        network,
+                        username=_username(candidate, work),
+                        trace=trace,
+                        meaning=_meaning(candidate, work),
+                    )
                     for candidate in work.candidates
                 )
             )
@@ -110,7 +118,9 @@ async def probe_all(
         # They take turns: one that hangs must leave time to tell how the others fare.
         share_s = network.deadline.remaining() / (len(work.candidates) - position)
         turn = network.until(network.deadline.within(share_s))
-        result = await probe_endpoint(candidate, turn, username=username, login=login, trace=trace)
+        result = await probe_endpoint(
+            candidate, turn, username=username, login=login, trace=trace, meaning=_meaning(candidate, work)
+        )
         if login is not None:
             tried.add(protocol)
         elif refused:
@@ -163,6 +173,17 @@ def _host_and_port(text: str, query: str) -> tuple[str, int | None]:
 
 def _username(candidate: Candidate, work: Plan) -> str | None:
     return work.username or candidate.endpoint.username(work.address)
+
+
+def _meaning(candidate: Candidate, work: Plan) -> Meaning:
+    """What the words of this server mean: as its provider uses them, or anybody if nobody knows whose server it is."""
+
+    def meaning(protocol: Protocol, reply: str) -> Refusal | None:
+        provider = None if work.lookup is None else work.lookup.provider
+        owners = refusals.owners(candidate.endpoint.host) if provider is None else {provider.id}
+        return refusals.meaning(protocol, reply, owners)
+
+    return meaning
 
 
 def _address_of(username: str | None) -> Address | None:

@@ -27,11 +27,14 @@ ARROWS: dict[str, set[str]] = {
     "address": FACTS,
     "index": FACTS,
     "clientconfig": FACTS | {"address"},
-    "compiler": FACTS | {"address", "i18n"},
+    "yamlfile": FACTS | {"address", "i18n"},
+    "compiler": FACTS | {"address", "i18n", "yamlfile"},
+    "refusal_compiler": FACTS | {"diagnosis", "i18n", "wire", "yamlfile"},
+    "refusals": FACTS | {"index", "wire"},
     "ranking": FACTS | {"address"},
     "roles": FACTS | {"ranking"},
     "answers": FACTS | {"ranking", "roles"},
-    "diagnosis": FACTS | {"i18n"},
+    "diagnosis": FACTS | {"i18n", "wire"},
     "text": FACTS | {"i18n", "diagnosis"},
     "reasons": FACTS | {"i18n"},
     "layout": FACTS | {"i18n", "diagnosis", "reasons", "text"},
@@ -47,7 +50,7 @@ ARROWS: dict[str, set[str]] = {
     "fetch": FACTS | {"__init__", "address", "tls", "net", "sources"},
     "prober": FACTS | {"tls", "net", "wire"},
     "discovery": FACTS | {"answers", "deadline", "fetch", "index", "net", "prober", "ranking", "resolver", "sources"},
-    "probing": FACTS | {"address", "deadline", "net", "prober", "resolver", "wire"},
+    "probing": FACTS | {"address", "deadline", "net", "prober", "refusals", "resolver", "wire"},
     "api": FACTS
     | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
     | {"wire"},
@@ -72,12 +75,13 @@ LIBRARIES = {
     "idna": {"address"},
     "publicsuffixlist": {"address"},
     "cryptography": {"tls"},
-    "yaml": {"compiler"},
+    "yaml": {"yamlfile", "compiler", "refusal_compiler"},
 }
 # Sockets, TLS and the event loop stay out of everything that claims to be pure.
 IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "smtplib", "imaplib", "poplib"}
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
+    *("refusal_compiler", "refusals"),
     *("jsonform", "layout", "reasons", "roles", "wire", "exporters", "i18n"),
 }
 # Modules whose import would cost an offline lookup more than it is worth.
