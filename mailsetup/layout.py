@@ -262,7 +262,7 @@ def provider_lines(provider: Provider) -> list[str]:
         server = f"{conflict.protocol.upper()} {conflict.host}:{conflict.port} {text.security(conflict.security)}"
         who = ", ".join(conflict.said_by)
         lines.append(
-            _("  instead {server} by {sources}: {rule}").format(
+            _("  others say {server} ({sources}): {rule}").format(
                 server=server, sources=who, rule=text.conflict_rule(conflict.rule)
             )
         )

@@ -7,7 +7,7 @@ The rules, strongest first:
    elsewhere or plain http.
 3. Authenticated sources before unauthenticated ones: the curated database, the domain's own https files, the ISPDB;
    then MX to the database, SRV inside the domain, SRV that leads elsewhere, plain http.
-4. IMAP before POP3, implicit TLS before STARTTLS (RFC 8314 §3), then the source's own order.
+4. IMAP before POP3, the unsure after the rest, implicit TLS before STARTTLS (RFC 8314 §3), then the source's own order.
 5. Plaintext is never recommended.
 """
 
@@ -124,6 +124,8 @@ def _order(candidate: Candidate, domain: str) -> tuple[int, ...]:
         disproved or rank_of_source >= _FORGEABLE,
         rank_of_source,
         disproved,
+        # What lost a conflict in the database, and the like: better encryption does not make it right.
+        candidate.confidence is Confidence.LOW,
         _SECURITY_ORDER.index(endpoint.security),
     )
 

@@ -277,7 +277,7 @@ def test_what_others_say_about_a_provider_is_shown_with_the_rule_by_which_it_los
     assert "Reported domains: example.net" in lines
     assert "SPF: _spf.example.com" in lines
     assert "Autodiscover: ad.example" in lines
-    assert "  instead SMTP smtp.old.example:587 STARTTLS by K-9, a list: the service has moved from there" in lines
+    assert "  others say SMTP smtp.old.example:587 STARTTLS (K-9, a list): the service has moved from there" in lines
 
 
 @pytest.mark.parametrize(

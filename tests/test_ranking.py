@@ -143,11 +143,15 @@ def test_rumours_alone_are_never_sure(ledger: list[SourceReport]) -> None:
 
 @some_ledgers
 @given(ledgers())
-def test_within_one_authority_tls_comes_before_starttls(ledger: list[SourceReport]) -> None:
+def test_within_one_authority_the_unsure_comes_last_and_tls_before_starttls(ledger: list[SourceReport]) -> None:
     for group in (rank(ledger, DOMAIN).incoming, rank(ledger, DOMAIN).outgoing):
         for protocol in (IMAP, POP3, SMTP):
-            securities = [c.endpoint.security for c in group if c.endpoint.protocol is protocol]
-            assert securities == sorted(securities, key=[TLS, STARTTLS].index)
+            order = [
+                (c.confidence is Confidence.LOW, [TLS, STARTTLS].index(c.endpoint.security))
+                for c in group
+                if c.endpoint.protocol is protocol
+            ]
+            assert order == sorted(order)
 
 
 @some_ledgers
@@ -322,3 +326,10 @@ def test_a_working_server_of_the_domain_itself_takes_the_place_of_a_dead_one() -
     reports = [report("autoconfig", dead), report("srv", works)]
     ranking = rank(reports, "example.com", verified={dead.key: False, works.key: True})
     assert [c.endpoint.host for c in ranking.incoming] == [works.host]
+
+
+def test_a_server_that_lost_a_conflict_comes_behind_the_winner_whatever_its_encryption() -> None:
+    winner = candidate(endpoint(SMTP, "smtp.example.com", 587, STARTTLS), "providers", confidence=Confidence.HIGH)
+    loser = candidate(endpoint(SMTP, "smtp.example.com", 465), "providers", confidence=Confidence.LOW)
+    ranking = rank([report("providers")._replace(candidates=(winner, loser))], "example.com")
+    assert [c.endpoint.port for c in ranking.outgoing] == [587, 465]
