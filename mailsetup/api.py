@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import address as addresses
@@ -74,15 +75,28 @@ def from_database(
     address = addresses.parse(query)
     if online and not offline:
         return None
-    report = database.discover(address.domain, Index.load())
+    report = database.discover(address.domain, index())
     if report.provider is None and not offline:
         return None
-    wanted = frozenset(protocols)
-    reports = [report._replace(elapsed_ms=(time.monotonic() - started) * 1000)]
+    report = report._replace(elapsed_ms=(time.monotonic() - started) * 1000)
+    return without_network(query, address, report, frozenset(protocols), started)
+
+
+def without_network(
+    query: str, address: Address, report: SourceReport, protocols: frozenset[Protocol], started: float
+) -> Lookup:
+    """The answer if the database's ``report`` on ``address`` is all there is; ``started``: see ``conclude``."""
+    reports = [report]
     if report.provider is None:
         skipped = "--offline"
         reports += [SourceReport(name, address.domain, Status.SKIPPED, detail=skipped) for name in NETWORK_SOURCES]
-    return conclude(query, address, reports, rank(reports, address.domain, wanted), wanted, started)
+    return conclude(query, address, reports, rank(reports, address.domain, protocols), protocols, started)
+
+
+@cache
+def index() -> Index:
+    """The installed database, read once; raise DataError if there is none that can be used."""
+    return Index.load()
 
 
 async def lookup_async(
@@ -129,12 +143,11 @@ async def discover_async(
 
     address = addresses.parse(query)
     options = options or NetworkOptions()
-    index = Index.load()
-    known = database.discover(address.domain, index)
+    known = database.discover(address.domain, index())
     return await discovery.discover(
         query,
         address,
-        index,
+        index(),
         options,
         resolver or Resolver(options.nameservers),
         known=known,

@@ -25,22 +25,45 @@ if TYPE_CHECKING:
     from .model import Lookup, ProbeResult, Provider
 
 
-def write_json(value: dict[str, object]) -> None:
-    """One JSON object on a line of its own. Terminals and files that are not Unicode get pure ASCII."""
+def json_text(value: object) -> str:
+    """``value`` as JSON on one line. Terminals and files that are not Unicode get pure ASCII."""
     from . import jsonform
 
-    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "").replace("_", "")
-    print(jsonform.dumps(value, ascii_only=not encoding.startswith("utf")), flush=True)
+    return jsonform.dumps(value, ascii_only=not _encoding().startswith("utf"))
+
+
+def write_json(value: dict[str, object]) -> None:
+    """One JSON object on a line of its own."""
+    print(json_text(value), flush=True)
+
+
+def write_lines(lines: Sequence[bytes]) -> None:
+    """Lines of JSON in UTF-8, all at once."""
+    if not lines:
+        return
+    body = b"\n".join(lines) + b"\n"
+    sys.stdout.flush()
+    if _encoding() == "utf8" and os.linesep == "\n":
+        sys.stdout.buffer.write(body)  # the text layer would change nothing, and take half the time of a long list
+    else:
+        sys.stdout.write(body.decode())
+    sys.stdout.flush()
+
+
+def lookup_json(answer: Lookup, *, everything: bool) -> str:
+    """The JSON text of one lookup; ``everything`` includes what is not recommended."""
+    from . import jsonform
+
+    return json_text(jsonform.lookup_object(with_others(answer) if everything else answer))
 
 
 def lookup(answer: Lookup, *, as_json: bool, everything: bool, explain: bool) -> None:
     """Show one lookup; ``everything`` includes what is not recommended, ``explain`` the ledger."""
-    shown = with_others(answer) if everything else answer
     if as_json:
-        from . import jsonform
-
-        write_json(jsonform.lookup_object(shown))
-    elif _is_terminal():
+        print(lookup_json(answer, everything=everything), flush=True)
+        return
+    shown = with_others(answer) if everything else answer
+    if _is_terminal():
         _lookup_on_terminal(shown, explain=explain)
     else:
         _print(layout.lookup_lines(shown, explain=explain))
@@ -90,12 +113,17 @@ def separator() -> None:
     _print([""])
 
 
+def error_json(query: str, failure: MailsetupError) -> str:
+    """The JSON text that stands in the place of a target that could not be understood."""
+    from . import jsonform
+
+    return json_text(jsonform.error_object(query, failure))
+
+
 def error(query: str, failure: MailsetupError, *, as_json: bool) -> None:
     """Show that one of several targets could not be understood."""
     if as_json:
-        from . import jsonform
-
-        write_json(jsonform.error_object(query, failure))
+        print(error_json(query, failure), flush=True)
     else:
         print(text.complaint(text.error(failure)), file=sys.stderr)
 
@@ -111,6 +139,11 @@ def progress(message: str) -> Iterator[None]:
 
     with Console(stderr=True).status(Text(message)):
         yield
+
+
+def _encoding() -> str:
+    """The encoding of standard output in the one spelling that is compared here, e.g. utf8."""
+    return (sys.stdout.encoding or "ascii").lower().replace("-", "").replace("_", "")
 
 
 def _is_terminal() -> bool:

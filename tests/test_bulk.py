@@ -1,16 +1,47 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mailsetup.bulk import ordered, targets
+from mailsetup import api
+from mailsetup.bulk import arriving, ordered, targets
+from product import run
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+OFFLINE = [sys.executable, "-m", "mailsetup", "lookup", "-", "--offline", "--json"]
+
+
+class Pieces(io.RawIOBase):
+    """A pipe through which one piece comes at a time; ``left`` are still to come."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.left = list(pieces)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        piece = self.left.pop(0) if self.left else b""
+        memoryview(buffer)[: len(piece)] = piece
+        return len(piece)
+
+
+def text_of(raw: Pieces, encoding: str = "utf-8") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(raw), encoding=encoding, errors="surrogateescape")
 
 
 def collect(items: Iterable[str], delays: dict[str, float], jobs: int) -> tuple[list[tuple[str, str]], int]:
@@ -169,9 +200,129 @@ def test_a_bug_in_the_work_is_raised_where_the_results_are_used() -> None:
     assert results == ["good"]
 
 
+letters = st.sampled_from(
+    [b"a", b"\n", b"\r", b"\r\n", b" ", b"#", b"\xef\xbb\xbf", "例".encode(), b"\xe4\xbe", b"\xff"]
+)
+
+
+@given(st.lists(st.lists(letters, min_size=1, max_size=9).map(b"".join)), st.sampled_from(["utf-8", "gbk", "utf-16"]))
+def test_what_arrives_in_pieces_are_the_lines_of_the_whole(pieces: list[bytes], encoding: str) -> None:
+    whole = io.TextIOWrapper(io.BytesIO(b"".join(pieces)), encoding=encoding, errors="surrogateescape")
+    try:
+        expected = list(targets(whole))
+    except UnicodeError:  # UTF-16 that ends within a character
+        with pytest.raises(UnicodeError):
+            list(arriving(text_of(Pieces(pieces), encoding)))
+    else:
+        assert [target for part in arriving(text_of(Pieces(pieces), encoding)) for target in part] == expected
+
+
+def test_what_has_arrived_is_given_out_before_more_is_read() -> None:
+    raw = Pieces([b"a\nb\nc", b"c\n", b"d"])
+    parts = arriving(text_of(raw))
+    assert (next(parts), len(raw.left)) == (["a", "b"], 2)
+    assert (next(parts), len(raw.left)) == (["cc"], 1)
+    assert next(parts) == ["d"]
+
+
+def test_a_line_without_end_is_put_together_once() -> None:
+    assert list(arriving(text_of(Pieces([b"x" * 1000] * 5000)))) == [["x" * 5_000_000]]
+
+
+def test_who_writes_one_line_and_waits_gets_its_answer() -> None:
+    process = subprocess.Popen(OFFLINE, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        for target in ("a@qq.com", "a@b@c", "nobody.test"):
+            process.stdin.write(f"{target}\n".encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["query"] == target
+        process.stdin.close()
+        assert process.stdout.read() == b""
+    assert process.returncode == 2
+
+
+def test_many_offline_targets_get_the_lines_and_the_exit_code_of_each_alone() -> None:
+    lines = [
+        "a@qq.com",
+        "qq.com",
+        "bad@",
+        '"a b"@163.com',
+        "李@例子.中国",
+        "nobody.test",
+        "A@QQ.Com",
+        "me@yahoo.com.cn",
+    ]
+    for language in ("en", "zh"):
+        alone = [run("--lang", language, "lookup", line, "--offline", "--json") for line in lines]
+        together = run("--lang", language, "lookup", "-", "--offline", "--json", stdin="\n".join(lines).encode())
+        as_arguments = run("--lang", language, "lookup", *lines, "--offline", "--json")
+        assert together.code == as_arguments.code == max(one.code for one in alone) == 2
+        for finished in (together, as_arguments):
+            assert len(finished.records) == len(lines)
+            for one, record in zip(alone, finished.records, strict=True):
+                if one.body:
+                    for timed in (record, one_record := one.record):
+                        timed["elapsed_ms"] = timed["sources"][0]["elapsed_ms"] = 0
+                    assert record == one_record
+                    assert list(record) == list(one_record)
+                else:
+                    assert (record["status"], one.stderr) == ("error", f"mailsetup: error: {record['message']}\n")
+
+
+def test_the_exit_code_of_many_offline_targets_is_the_highest() -> None:
+    for lines, code in ((b"qq.com\n", 0), (b"qq.com\nnobody.test\n", 1), (b"nobody.test\nbad@\nqq.com", 2), (b"", 0)):
+        assert run("lookup", "-", "--offline", "--json", stdin=lines).code == code
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "gbk", "utf-16"])
+def test_an_output_in_any_encoding_gets_the_same_records(encoding: str) -> None:
+    done = subprocess.run(
+        OFFLINE,
+        input="a@qq.com\n163.com\n".encode(encoding),
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    records = [json.loads(line) for line in done.stdout.decode(encoding).splitlines()]
+    providers = [api.index().by_domain(domain) for domain in ("qq.com", "163.com")]
+    assert [record["provider"]["name_zh"] for record in records] == [entry and entry.name_zh for entry in providers]
+    assert done.stdout.isascii() == (encoding not in ("utf-8", "utf-16"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and shells of POSIX")
+def test_a_reader_that_goes_away_ends_many_answers_quietly() -> None:
+    command = f'yes a@qq.com | head -20000 | "{sys.executable}" -m mailsetup lookup - --offline --json | head -1'
+    done = subprocess.run(
+        ["bash", "-c", command + '; exit "${PIPESTATUS[2]}"'], capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr, done.stdout.count(b"\n")) == (0, b"", 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and shells of POSIX")
+def test_an_interrupt_while_waiting_for_targets_ends_with_130() -> None:
+    process = subprocess.Popen(
+        OFFLINE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job would ignore it
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"qq.com\n")
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.wait(10)  # although standard input is still open
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout, stderr.split()) == (130, b"", [b"mailsetup:", b"interrupted"])
+
+
 def test_a_line_that_is_no_text_is_one_bad_line_among_the_others() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mailsetup", "lookup", "-", "--offline", "--json"],
+        OFFLINE,
         input=b"qq.com\n\xff@qq.com\n163.com\n",
         capture_output=True,
         check=False,

@@ -55,6 +55,7 @@ ARROWS: dict[str, set[str]] = {
     | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
     | {"wire"},
     "bulk": set(),
+    "stencil": FACTS | {"address", "api", "database", "index"},
     "files": {"errors"},
     "password": {"errors", "i18n", "wire"},
     "exporting": {"errors", "exporters", "files", "i18n"},
@@ -63,7 +64,7 @@ ARROWS: dict[str, set[str]] = {
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "layout", "options"}
-    | {"password", "probing", "render", "resolver", "text"},
+    | {"password", "probing", "render", "resolver", "text", "stencil"},
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},
 }
 # Which part may load which installed package.

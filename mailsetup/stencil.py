@@ -1,0 +1,125 @@
+"""Many lookups without network: the JSON text of an answer, cut once and filled in for every address that it fits.
+
+Addresses of one domain get the same answer but for their own words: what was typed, the address and the login names
+made of it, and the time it took. So do the domains of one provider, and all that the database does not know. A sample
+answer is made with marks in the place of such words, rendered like any other, and cut where the marks show.
+
+The marks are control characters: no target has any (``address.parse``), nor has the index (``index.encode``), and JSON
+writes each as an escape of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+
+from . import api, database
+from .address import parse
+from .index import Index
+from .model import Address, Lookup, Protocol, SourceReport, Status
+
+QUERY, LOCAL_PART, DOMAIN, DOMAIN_UNICODE = "\x01", "\x02", "\x03", "\x04"
+ELAPSED_MS = -1.0  # which no clock measures
+_MARKS = (rb"\u0001", rb"\u0002", rb"\u0003", rb"\u0004", b"-1.0")
+# Every escape is matched as a whole, so that a mark is never seen in the second half of an escaped backslash. A number
+# follows a quotation mark and a colon only outside of strings, where the former would be escaped.
+_ESCAPE_OR_NUMBER = re.compile(rb'\\(?:u[0-9a-f]{4}|.)|(?<="elapsed_ms": )-1\.0')
+# Only a wildcard entry of the database can fill it: there are fewer domains than this, but not fewer subdomains.
+_MAX_DOMAINS = 10_000
+
+
+class Stencil:
+    """A JSON text with holes."""
+
+    def __init__(self, sample: str) -> None:
+        """Cut ``sample``, the rendering of an answer with marks for words and ELAPSED_MS for times."""
+        text = sample.encode()
+        self._parts: list[bytes] = []
+        holes: list[int] = []
+        end = 0
+        for match in _ESCAPE_OR_NUMBER.finditer(text):
+            if match[0] in _MARKS:
+                self._parts += [text[end : match.start()], b""]
+                holes.append(_MARKS.index(match[0]))
+                end = match.end()
+        self._parts.append(text[end:])
+        self._choose = itemgetter(*holes)  # at least what was asked and two times
+
+    def fill(self, words: Sequence[bytes]) -> bytes:
+        """The text for ``words`` as JSON without quotation marks: query, local part, domain, in Unicode, time."""
+        self._parts[1::2] = self._choose(words)
+        return b"".join(self._parts)
+
+
+class Answers:
+    """The database's answers to many targets, each the very text that it would get alone, in UTF-8."""
+
+    def __init__(
+        self,
+        index: Index,
+        protocols: frozenset[Protocol],
+        render: Callable[[Lookup], str],
+        quote: Callable[[str], str],
+    ) -> None:
+        """``render`` makes the JSON text of an answer, ``quote`` that of a string."""
+        self.given: dict[Status, Lookup] = {}  # an answer of each status that was given so far
+        self._index, self._protocols, self._render, self._quote = index, protocols, render, quote
+        self._unknown = database.discover(DOMAIN, self._index)
+        self._by_domain: dict[tuple[str, bool], Stencil] = {}
+        self._by_kind: dict[tuple[str, bool, bool], tuple[SourceReport, Stencil]] = {}
+
+    def line(self, target: str) -> bytes:
+        """The answer for ``target``; raise InputError."""
+        started = time.monotonic()
+        address = parse(target)
+        stencil = self._stencil(address)
+        if "%" in target:
+            return self._uncut(target, address, started)
+        local_part, domain, domain_unicode = address
+        query_word, domain_word = target.encode(), domain.encode()
+        local_word = b"" if local_part is None else local_part.encode()
+        unicode_word = domain_word if domain_unicode == domain else self._word(domain_unicode)
+        if not target.isascii() or '"' in target:  # only quoted strings have backslashes
+            query_word, local_word = self._word(target), self._word(local_part or "")
+        elapsed_ms = b"%.1f" % ((time.monotonic() - started) * 1000)
+        return stencil.fill((query_word, local_word, domain_word, unicode_word, elapsed_ms))
+
+    def _uncut(self, target: str, address: Address, started: float) -> bytes:
+        """The answer made for ``address`` alone: it may look like a placeholder of the login names it is put into."""
+        report = database.discover(address.domain, self._index)
+        report = report._replace(elapsed_ms=(time.monotonic() - started) * 1000)
+        return self._render(api.without_network(target, address, report, self._protocols, started)).encode()
+
+    def _word(self, text: str) -> bytes:
+        return self._quote(text)[1:-1].encode()
+
+    def _stencil(self, address: Address) -> Stencil:
+        key = (address.domain, address.local_part is None)
+        stencil = self._by_domain.get(key)
+        if stencil is not None:
+            return stencil
+        if self._index.by_domain(address.domain) is None:
+            return self._cut(self._unknown, address)
+        stencil = self._cut(database.discover(address.domain, self._index), address)
+        if len(self._by_domain) == _MAX_DOMAINS:
+            self._by_domain.clear()
+        self._by_domain[key] = stencil
+        return stencil
+
+    def _cut(self, report: SourceReport, address: Address) -> Stencil:
+        """The stencil for ``report`` and every address that differs from ``address`` in its words alone."""
+        bare, international = address.local_part is None, address.domain_unicode != address.domain
+        kind = (report.locator, bare, international)
+        known = self._by_kind.get(kind)
+        # Two domains of one provider may differ in more than their names, and then so do the reports about them.
+        if known is not None and known[0] == report:
+            return known[1]
+        marks = Address(None if bare else LOCAL_PART, DOMAIN, DOMAIN_UNICODE if international else DOMAIN)
+        timed = report._replace(elapsed_ms=ELAPSED_MS)
+        answer = api.without_network(QUERY, marks, timed, self._protocols, time.monotonic())
+        stencil = Stencil(self._render(answer._replace(elapsed_ms=ELAPSED_MS)))
+        self.given[answer.status] = answer
+        self._by_kind[kind] = (report, stencil)
+        return stencil
