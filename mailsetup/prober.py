@@ -139,6 +139,7 @@ class _Attempt:
     async def describe_certificate(self) -> TLSFacts | None:
         """Fetch the refused certificate over a second connection on which nothing but the handshake happens."""
         assert self._stream is not None
+        self._stream.close()  # first: some servers count connections, and nothing more comes over this one
         explanation = _Attempt(
             self._endpoint, self._network.until(self._network.deadline.within(EXPLANATION_LIMIT_S)), None, None
         )

@@ -35,6 +35,10 @@ from .wire import Login, Secret
 DEFAULT_TIMEOUT_S = 20.0
 # The part of the deadline after which a lookup must have told which servers to probe.
 LOOKUP_SHARE = 0.5
+# Failures before anything could be asked at all, neither resolver nor route: they say nothing about a server.
+NOT_ASKED = frozenset(
+    {"dns.timeout", "dns.servfail", "dns.refused", "dns.unreachable", "dns.no_resolver", "tcp.unreachable"}
+)
 
 # scheme -> protocol, security, default port. STARTTLS is required on the second half: there is no plaintext fallback.
 SCHEMES = {

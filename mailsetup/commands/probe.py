@@ -22,11 +22,6 @@ from . import (
     work_on,
 )
 
-# Failures before anything could be asked at all: neither resolver nor route.
-_NOT_ASKED = frozenset(
-    {"dns.timeout", "dns.servfail", "dns.refused", "dns.unreachable", "dns.no_resolver", "tcp.unreachable"}
-)
-
 
 @click.command(
     cls=helptext.Command,
@@ -97,9 +92,11 @@ def command(
 
 def _exit_code(answer: Lookup | None, results: Sequence[ProbeResult]) -> int:
     """0 if the recommended endpoint of every protocol works, 4 if one does not, 3 if nothing could be asked at all."""
+    from ..probing import NOT_ASKED
+
     if not results:
         return EXIT_NOTHING if answer is None else exit_code(answer) or EXIT_NOTHING
-    if all(result.code in _NOT_ASKED for result in results):
+    if all(result.code in NOT_ASKED for result in results):
         return EXIT_FAILED
     recommended = {c.endpoint.key for c in answer.recommended()} if answer is not None else set()
     decisive = [r for r in results if not recommended or r.candidate.endpoint.key in recommended]
