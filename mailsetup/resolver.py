@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import dns.resolver
 
 QUERY_TIMEOUT_S = 2.0  # one UDP question to one name server, before it is repeated or the next one asked
+CACHED_ANSWERS = 2000  # a few kilobytes each, so that memory stays flat however many names are asked
 QUESTION_LIMIT_S = 10.0  # to all of them together; whoever waits for the answer has a deadline of his own
 
 
@@ -36,7 +37,7 @@ class Resolver:
             self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*nameserver(text)) for text in nameservers]
         self._resolver.timeout = QUERY_TIMEOUT_S
         self._resolver.use_search_by_default = False
-        self._resolver.cache = dns.resolver.LRUCache()
+        self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
         self._running: dict[tuple[str, str], asyncio.Task[dns.resolver.Answer]] = {}
 
     async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
