@@ -85,8 +85,16 @@ def _number(context: click.Context, parameter: click.Parameter, value: float | N
     return value
 
 
-def network(command: Command) -> Command:
-    """Options of every command that may use the network; the command receives ``options: NetworkOptions``."""
+def jobs(default: int, text: str) -> Callable[[Command], Command]:
+    """``--jobs``; ``text`` is its help."""
+    return click.option("--jobs", type=click.IntRange(1, 1000), default=default, metavar="N", help=text)
+
+
+def network(command: Command, jobs_option: Callable[[Command], Command] | None = None) -> Command:
+    """Options of every command that may use the network; the command receives ``options: NetworkOptions``.
+
+    ``jobs_option`` stands in for ``--jobs`` where the command works on something else than targets.
+    """
     defaults = NetworkOptions()
 
     @functools.wraps(command)
@@ -108,13 +116,7 @@ def network(command: Command) -> Command:
     decorated: Any = with_options
     # Decorators apply from the inside out: the help page shows them in reverse.
     for option in (
-        click.option(
-            "--jobs",
-            type=click.IntRange(1, 1000),
-            default=defaults.jobs,
-            metavar="N",
-            help=_("Targets worked on at the same time; 16 by default."),
-        ),
+        jobs_option or jobs(defaults.jobs, _("Targets worked on at the same time; 16 by default.")),
         click.option("--no-ispdb", is_flag=True, help=_("Do not ask the public ISP database.")),
         click.option("--ispdb", metavar="URL", help=_("Base URL of the public ISP database.")),
         click.option("--send-address", is_flag=True, help=_("Tell the domain's own server the real address.")),

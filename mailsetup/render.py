@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -139,6 +139,28 @@ def progress(message: str) -> Iterator[None]:
 
     with Console(stderr=True).status(Text(message)):
         yield
+
+
+def _encoding() -> str:
+    """The encoding of standard output in the one spelling that is compared here, e.g. utf8."""
+    return (sys.stdout.encoding or "ascii").lower().replace("-", "").replace("_", "")
+
+
+@contextmanager
+def progress_bar(message: str, total: int, done: int = 0) -> Iterator[Callable[[], None]]:
+    """A bar on the terminal, ``done`` of ``total`` full; what is given is called for each one more."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # Lines for the same terminal go above the bar; those for a pipe or file are none of its business.
+    shared = sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=shared) as bar:
+        task = bar.add_task(message, total=total, completed=done)
+        yield lambda: bar.advance(task)
 
 
 def _encoding() -> str:

@@ -54,6 +54,10 @@ ARROWS: dict[str, set[str]] = {
     "api": FACTS
     | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
     | {"wire"},
+    "verifying": FACTS | {"database", "deadline", "i18n", "jsonform", "net", "prober", "probing", "resolver"},
+    "journal": FACTS | {"jsonform"},
+    "reports": FACTS | {"i18n", "jsonform", "verifying"},
+    "patching": FACTS | {"compiler"},
     "bulk": set(),
     "stencil": FACTS | {"address", "api", "database", "index"},
     "files": {"errors"},
@@ -63,8 +67,9 @@ ARROWS: dict[str, set[str]] = {
     "options": {"__init__", "model", "i18n", "resolver", "tls"},
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
-    | {"api", "bulk", "commands", "compiler", "exporting", "helptext", "i18n", "index", "layout", "options"}
-    | {"password", "probing", "render", "resolver", "text", "stencil"},
+    | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
+    | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
+    | {"stencil"},  # lookup
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},
 }
 # Which part may load which installed package.
@@ -76,14 +81,14 @@ LIBRARIES = {
     "idna": {"address"},
     "publicsuffixlist": {"address"},
     "cryptography": {"tls"},
-    "yaml": {"yamlfile", "compiler", "refusal_compiler"},
+    "yaml": {"yamlfile", "compiler", "patching", "refusal_compiler"},
 }
 # Sockets, TLS and the event loop stay out of everything that claims to be pure.
 IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "smtplib", "imaplib", "poplib"}
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
     *("refusal_compiler", "refusals"),
-    *("jsonform", "layout", "reasons", "roles", "wire", "exporters", "i18n"),
+    *("jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
 }
 # Modules whose import would cost an offline lookup more than it is worth.
 TOO_DEAR = {

@@ -10,10 +10,26 @@ from .. import helptext, options, render
 from ..errors import InputError
 from ..i18n import _
 from ..index import Index
+from ..model import Provider
 from . import EXIT_FAULT, EXIT_NOTHING, EXIT_OK
 
 
-@click.group(cls=helptext.Group, help=_("The provider database: list, show and check its entries."))
+class Providers(helptext.Group):
+    """The commands about the database; the one that uses the network is imported when it is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "verify"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "verify":
+            return super().get_command(ctx, cmd_name)
+        from . import verify
+
+        verify.command.name = cmd_name
+        return verify.command
+
+
+@click.group(cls=Providers, help=_("The provider database: list, show, check and verify its entries."))
 @options.common
 def command() -> None:
     """Run one of the commands below."""
@@ -39,11 +55,7 @@ def _list(search: str, as_json: bool) -> int:
 @options.common
 def _show(key: str, as_json: bool) -> int:
     """Show one provider."""
-    index = Index.load()
-    found = index.by_id(key.lower()) or index.by_domain(key.lower())
-    if found is None:
-        raise InputError("input.unknown_provider", query=key)
-    render.providers([found], as_json=as_json, full=True)
+    render.providers([find(Index.load(), key)], as_json=as_json, full=True)
     return EXIT_OK
 
 
@@ -54,12 +66,8 @@ def _check(file: str | None) -> int:
     """Check the source of the database."""
     from .. import compiler
 
-    path = _provider_file() if file is None else Path(file)
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise InputError("input.unreadable", path=str(path), reason=error.strerror or "") from None
-    checked, faults = compiler.compile_providers(source, str(path))
+    path = provider_file() if file is None else Path(file)
+    checked, faults = compiler.compile_providers(read_source(path), str(path))
     for fault in faults:
         click.echo(str(fault))
     if faults:
@@ -68,7 +76,23 @@ def _check(file: str | None) -> int:
     return EXIT_OK
 
 
-def _provider_file() -> Path:
+def find(index: Index, key: str) -> Provider:
+    """The provider with this id or mail domain; raise InputError if there is none."""
+    found = index.by_id(key.lower()) or index.by_domain(key.lower())
+    if found is None:
+        raise InputError("input.unknown_provider", query=key)
+    return found
+
+
+def read_source(path: Path) -> bytes:
+    """The content of a ``providers.yaml``; raise InputError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("input.unreadable", path=str(path), reason=error.strerror or "") from None
+
+
+def provider_file() -> Path:
     """The hand-written file in a checkout: beside the package, or below the current folder."""
     name = Path("data", "providers.yaml")
     for path in (Path(__file__).parent.parent.parent / name, name):
