@@ -90,13 +90,103 @@ icoremail.net icoremail imap.icoremail.net:993 tls     -                        
 msa.hinet.net hinet-msa -                              -                             msa.hinet.net:25 plain
 """
 
+# The rest of the world: one domain of each provider that many people have.
+EXPECTED_ELSEWHERE = """
+gmx.de gmx imap.gmx.net:993 tls pop.gmx.net:995 tls mail.gmx.net:465 tls
+gmx.net gmx imap.gmx.net:993 tls pop.gmx.net:995 tls mail.gmx.net:465 tls
+gmx.com gmx.com imap.gmx.com:993 tls pop.gmx.com:995 tls mail.gmx.com:465 tls
+web.de web.de imap.web.de:993 tls pop3.web.de:995 tls smtp.web.de:465 tls
+t-online.de t-online secureimap.t-online.de:993 tls securepop.t-online.de:995 tls securesmtp.t-online.de:465 tls
+freenet.de freenet.de mx.freenet.de:993 tls - mx.freenet.de:465 tls
+posteo.de posteo posteo.de:993 tls posteo.de:995 tls posteo.de:465 tls
+mailbox.org mailbox.org imap.mailbox.org:993 tls - smtp.mailbox.org:465 tls
+ionos.de ionos-de imap.ionos.de:993 tls pop.1und1.de:995 tls smtp.ionos.de:465 tls
+vodafone.de vodafone-de imap.vodafonemail.de:993 tls pop3.vodafonemail.de:995 tls smtp.vodafonemail.de:465 tls
+arcor.de vodafone-de imap.vodafonemail.de:993 tls pop3.vodafonemail.de:995 tls smtp.vodafonemail.de:465 tls
+mail.ru mail.ru imap.mail.ru:993 tls pop.mail.ru:995 tls smtp.mail.ru:465 tls
+inbox.ru mail.ru imap.mail.ru:993 tls pop.mail.ru:995 tls smtp.mail.ru:465 tls
+yandex.ru yandex imap.yandex.com:993 tls pop.yandex.com:995 tls smtp.yandex.com:465 tls
+ya.ru yandex imap.yandex.com:993 tls pop.yandex.com:995 tls smtp.yandex.com:465 tls
+rambler.ru rambler imap.rambler.ru:993 tls pop.rambler.ru:995 tls smtp.rambler.ru:465 tls
+ukr.net ukr.net imap.ukr.net:993 tls - smtp.ukr.net:465 tls
+naver.com naver imap.naver.com:993 tls pop.naver.com:995 tls smtp.naver.com:465 tls
+daum.net daum imap.daum.net:993 tls - smtp.daum.net:465 tls
+hanmail.net daum imap.daum.net:993 tls - smtp.daum.net:465 tls
+orange.fr orange.fr imap.orange.fr:993 tls pop.orange.fr:995 tls smtp.orange.fr:465 tls
+wanadoo.fr orange.fr imap.orange.fr:993 tls pop.orange.fr:995 tls smtp.orange.fr:465 tls
+free.fr free.fr imap.free.fr:993 tls pop.free.fr:995 tls smtp.free.fr:465 tls
+laposte.net laposte imap.laposte.net:993 tls pop.laposte.net:995 tls smtp.laposte.net:465 tls
+sfr.fr sfr imap.sfr.fr:993 tls pop.sfr.fr:995 tls smtp.sfr.fr:465 tls
+libero.it libero imapmail.libero.it:993 tls popmail.libero.it:995 tls smtp.libero.it:465 tls
+virgilio.it virgilio in.virgilio.it:993 tls in.virgilio.it:995 tls out.virgilio.it:465 tls
+tim.it tim.it imap.tim.it:143 starttls pop.tim.it:110 starttls smtp.tim.it:587 starttls
+tiscali.it tiscali.it imap.tiscali.it:993 tls pop.tiscali.it:995 tls smtp.tiscali.it:465 tls
+wp.pl wp.pl imap.wp.pl:993 tls pop3.wp.pl:995 tls smtp.wp.pl:465 tls
+o2.pl o2.pl poczta.o2.pl:993 tls poczta.o2.pl:995 tls poczta.o2.pl:465 tls
+onet.pl onet imap.poczta.onet.pl:993 tls pop3.poczta.onet.pl:995 tls smtp.poczta.onet.pl:465 tls
+interia.pl interia poczta.interia.pl:993 tls poczta.interia.pl:995 tls poczta.interia.pl:465 tls
+seznam.cz seznam imap.seznam.cz:993 tls pop3.seznam.cz:995 tls smtp.seznam.cz:465 tls
+email.cz seznam imap.seznam.cz:993 tls pop3.seznam.cz:995 tls smtp.seznam.cz:465 tls
+comcast.net comcast imap.comcast.net:993 tls mail.comcast.net:995 tls smtp.comcast.net:465 tls
+xfinity.com comcast imap.comcast.net:993 tls mail.comcast.net:995 tls smtp.comcast.net:465 tls
+att.net att imap.mail.att.net:993 tls inbound.att.net:995 tls smtp.mail.att.net:465 tls
+sbcglobal.net att imap.mail.att.net:993 tls inbound.att.net:995 tls smtp.mail.att.net:465 tls
+charter.net spectrum mobile.charter.net:993 tls mobile.charter.net:995 tls mobile.charter.net:587 tls
+btinternet.com bt mail.btinternet.com:993 tls mail.btinternet.com:995 tls mail.btinternet.com:465 tls
+sky.com sky imap.tools.sky.com:993 tls pop.tools.sky.com:995 tls smtp.tools.sky.com:465 tls
+virginmedia.com virginmedia imap.virginmedia.com:993 tls pop3.virginmedia.com:995 tls smtp.virginmedia.com:465 tls
+talktalk.net talktalk mail.talktalk.net:993 tls - smtp.talktalk.net:587 starttls
+bigpond.com telstra imap.telstra.com:993 tls pop.telstra.com:995 tls smtp.telstra.com:465 tls
+shaw.ca shaw imap.shaw.ca:993 tls - mail.shaw.ca:587 starttls
+bell.net bell imap.bell.net:993 tls pophm.sympatico.ca:995 tls smtphm.sympatico.ca:587 starttls
+rogers.com rogers imap.broadband.rogers.com:993 tls pop.broadband.rogers.com:995 tls smtp.broadband.rogers.com:465 tls
+xtra.co.nz xtra imap.xtra.co.nz:993 tls pop3.xtra.co.nz:995 tls send.xtra.co.nz:465 tls
+mail.com mail.com imap.mail.com:993 tls pop.mail.com:995 tls smtp.mail.com:465 tls
+email.com mail.com imap.mail.com:993 tls pop.mail.com:995 tls smtp.mail.com:465 tls
+riseup.net riseup mail.riseup.net:993 tls - mail.riseup.net:465 tls
+disroot.org disroot disroot.org:993 tls - disroot.org:587 starttls
+purelymail.com purelymail imap.purelymail.com:993 tls - smtp.purelymail.com:465 tls
+migadu.com migadu imap.migadu.com:993 tls pop.migadu.com:995 tls smtp.migadu.com:465 tls
+kpnmail.nl kpn imap.kpnmail.nl:993 tls pop.kpnmail.nl:995 tls smtp.kpnmail.nl:465 tls
+xs4all.nl kpn imap.kpnmail.nl:993 tls pop.kpnmail.nl:995 tls smtp.kpnmail.nl:465 tls
+ziggo.nl ziggo imap.ziggo.nl:993 tls pop.ziggo.nl:995 tls smtp.ziggo.nl:587 starttls
+telenet.be telenet.be imap.telenet.be:993 tls - smtp.telenet.be:587 starttls
+proximus.be proximus imap.proximus.be:993 tls pop.proximus.be:995 tls relay.proximus.be:587 starttls
+bluewin.ch bluewin imaps.bluewin.ch:993 tls pop3s.bluewin.ch:995 tls smtpauths.bluewin.ch:465 tls
+a1.net a1 securemail.a1.net:993 tls - securemail.a1.net:587 starttls
+telia.com telia mailin.telia.com:993 tls - mailout.telia.com:465 tls
+earthlink.net earthlink imap.earthlink.net:993 tls pop.earthlink.net:995 tls smtpauth.earthlink.net:587 starttls
+centurylink.net centurylink mail.centurylink.net:993 tls pop.centurylink.net:995 tls smtp.centurylink.net:587 starttls
+optonline.net optimum mail.optimum.net:993 tls - mail.optimum.net:465 tls
+sapo.pt sapo imap.sapo.pt:993 tls pop.sapo.pt:995 tls smtp.sapo.pt:465 tls
+uol.com.br uol imap.uol.com.br:993 tls pop3.uol.com.br:995 tls smtps.uol.com.br:587 starttls
+bol.com.br bol.com.br imap.bol.com.br:993 tls pop3.bol.com.br:995 tls smtps.bol.com.br:465 tls
+rediffmail.com rediffmail - pop.rediffmail.com:995 tls smtp.rediffmail.com:586 tls
+i.softbank.jp softbank-i imap.softbank.jp:993 tls - smtp.softbank.jp:465 tls
+biglobe.ne.jp biglobe - mail.biglobe.ne.jp:995 tls mail.biglobe.ne.jp:465 tls
+ocn.ne.jp ocn - pop.ocn.ne.jp:995 tls smtp.ocn.ne.jp:465 tls
+123mail.dk jubii imap.jubii.dk:993 tls imap.jubii.dk:995 tls smtp.jubii.dk:465 tls
+runbox.com runbox mail.runbox.com:993 tls - mail.runbox.com:465 tls
+startmail.com startmail imap.startmail.com:993 tls - smtp.startmail.com:465 tls
+mailfence.com mailfence imap.mailfence.com:993 tls - smtp.mailfence.com:465 tls
+mailo.com mailo mail.mailo.com:993 tls - mail.mailo.com:465 tls
+autistici.org autistici mail.autistici.org:993 tls - smtp.autistici.org:465 tls
+cock.li cock.li mail.cock.li:993 tls - mail.cock.li:587 starttls
+inbox.lv inbox.lv mail.%EMAILDOMAIN%:993 tls mail.%EMAILDOMAIN%:995 tls mail.%EMAILDOMAIN%:465 tls
+kolabnow.com kolabnow imap.kolabnow.com:993 tls - smtp.kolabnow.com:587 starttls
+vivaldi.net vivaldi imap.vivaldi.net:993 tls - smtp.vivaldi.net:587 starttls
+thundermail.com thundermail mail.thundermail.com:993 tls - mail.thundermail.com:465 tls
+gandi.net gandi mail.gandi.net:993 tls mail.gandi.net:995 tls mail.gandi.net:465 tls
+one.com one.com imap.one.com:993 tls - send.one.com:465 tls
+"""
+
 
 def rows(table: str) -> list[list[str]]:
     """The columns of a table, where the security belongs to the server before it."""
-    return [re.split(r" +(?!tls|starttls|plain)", line) for line in table.strip().splitlines()]
+    return [re.split(r" +(?!tls|starttls|plain)", line) for line in table.split("\n") if line]
 
 
-@pytest.mark.parametrize(("domain", "provider_id", "imap", "pop3", "smtp"), rows(EXPECTED))
+@pytest.mark.parametrize(("domain", "provider_id", "imap", "pop3", "smtp"), rows(EXPECTED + EXPECTED_ELSEWHERE))
 def test_the_best_servers_of_a_domain(domain: str, provider_id: str, imap: str, pop3: str, smtp: str) -> None:
     provider = INDEX.by_domain(domain)
     assert provider is not None
@@ -273,8 +363,9 @@ def test_the_database_has_no_faults() -> None:
 
 
 def test_the_database_is_not_accidentally_emptied() -> None:
-    assert len(PROVIDERS) >= 70
-    assert sum(len(provider.domains) for provider in PROVIDERS) >= 300
+    assert len(PROVIDERS) >= 420
+    assert sum(len(provider.domains) + len(provider.reported_domains) for provider in PROVIDERS) >= 1700
+    assert sum(len(provider.mx) for provider in PROVIDERS) >= 190
 
 
 def test_compiling_twice_gives_the_same_bytes() -> None:
