@@ -141,11 +141,6 @@ def progress(message: str) -> Iterator[None]:
         yield
 
 
-def _encoding() -> str:
-    """The encoding of standard output in the one spelling that is compared here, e.g. utf8."""
-    return (sys.stdout.encoding or "ascii").lower().replace("-", "").replace("_", "")
-
-
 @contextmanager
 def progress_bar(message: str, total: int, done: int = 0) -> Iterator[Callable[[], None]]:
     """A bar on the terminal, ``done`` of ``total`` full; what is given is called for each one more."""
