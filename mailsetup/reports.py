@@ -12,6 +12,7 @@ from typing import Any
 
 from . import jsonform
 from .i18n import N_, _
+from .model import Stage
 from .verifying import Verdict
 
 Record = dict[str, Any]
@@ -46,9 +47,11 @@ class Summary:
         self.verdicts: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()  # of those that fail
         self.first_checked = self.last_checked = ""
+        self.anyone_reached = False
         for record in records:
             checked = record["checked"]
             self.verdicts[record["verdict"]] += 1
+            self.anyone_reached |= record["stage"] not in (None, Stage.DNS, Stage.CONNECT)
             self.first_checked = min(self.first_checked or checked, checked)
             self.last_checked = max(self.last_checked, checked)
             if record["verdict"] == Verdict.FAILS:

@@ -16,7 +16,8 @@ DIGEST = "0123456789abcdef" * 4
 def record(name: str, verdict: str, code: str | None = None, **more: Any) -> dict[str, Any]:
     tls = {"version": "TLSv1.3", "days_left": 60} if verdict == "works" else None
     known = {"id": name, "providers": ["one"], "verdict": verdict, "code": code, "checked": "2026-11-22"}
-    return {**known, "message": f"about {name}", "tls": tls, "warnings": [], **more}
+    stage = {"works": "capability", "skipped": None}.get(verdict, "connect")
+    return {**known, "stage": stage, "message": f"about {name}", "tls": tls, "warnings": [], **more}
 
 
 RECORDS = [
@@ -45,6 +46,12 @@ def test_the_summary_counts_and_ranks() -> None:
     assert summary.sentence() == "1 work, 3 fail, 1 skipped, 1 could not be asked"
     assert summary.ranked_codes() == [("dns.nxdomain", 2), ("tcp.timeout", 1)]
     assert (summary.first_checked, summary.last_checked) == ("2026-11-20", "2026-11-22")
+
+
+def test_the_summary_knows_whether_any_server_was_reached() -> None:
+    assert reports.Summary(RECORDS).anyone_reached
+    assert not reports.Summary(RECORDS[1:]).anyone_reached
+    assert reports.Summary([record("imap a.test:993 tls", "fails", "tls.eof", stage="tls")]).anyone_reached
 
 
 def test_a_line_for_a_pipe_has_five_fields() -> None:

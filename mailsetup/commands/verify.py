@@ -115,6 +115,8 @@ def command(
         journal.discard()
     click.echo(summary.sentence(), err=True)
     if summary.verdicts[verifying.Verdict.FAILS]:
+        if not summary.anyone_reached:
+            click.echo(_("No server was reached at all: check the network before you change anything."), err=True)
         return EXIT_FAULT
     return EXIT_FAILED if summary.verdicts[verifying.Verdict.NOT_ASKED] else EXIT_OK
 
