@@ -244,13 +244,14 @@ def export(target: str | Lookup | Account, to: str, *, display_name: str = "", o
     returned. Raises KeyError for an unknown format, InputError for what is neither address nor domain, ExportError if
     the format cannot express the account.
     """
-    from .exporters import check_target, load
+    from .exporters import check_target, check_wishes, load
 
     exporter = load(to)
     if isinstance(target, str):
         check_target(exporter, target)
         target = lookup(target, offline=offline)
     account = target if isinstance(target, Account) else account_of(target, display_name)
+    check_wishes(exporter, account.password_command, account.client_version)
     return exporter.render(account)
 
 

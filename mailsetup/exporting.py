@@ -9,14 +9,14 @@ import click
 
 from . import files
 from .errors import InputError
-from .exporters import EXPORTERS, Export, Exporter, check_target, load
+from .exporters import EXPORTERS, Export, Exporter, check_target, check_wishes, load
 from .i18n import _, fill
 
 
-def exporter(name: str, target: str) -> Exporter:
+def exporter(name: str, target: str, password_command: str, client_version: str) -> Exporter:
     """The exporter for ``--to NAME``; raise a usage error that lists the formats for an unknown one.
 
-    A ``target`` that it can make nothing of is refused as ``check_target`` does.
+    A ``target`` that it can make nothing of is refused as ``check_target`` does, the other two as ``check_wishes``.
     """
     try:
         found = load(name)
@@ -24,6 +24,7 @@ def exporter(name: str, target: str) -> Exporter:
         known = ", ".join(EXPORTERS)
         raise click.UsageError(_("unknown format {name}; known are: {known}").format(name=name, known=known)) from None
     check_target(found, target)
+    check_wishes(found, password_command, client_version)
     return found
 
 
@@ -70,4 +71,7 @@ def _format(exporter: Exporter) -> dict[str, object]:
         "several_files": exporter.SEVERAL_FILES,
         "needs_address": exporter.NEEDS_ADDRESS,
         "judged_by": exporter.JUDGED_BY,
+        "password_command": exporter.PASSWORD_COMMAND,
+        "versions": exporter.VERSIONS,
+        "append": exporter.APPEND,
     }

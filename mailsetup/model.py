@@ -383,6 +383,8 @@ class Account(NamedTuple):
     outgoing: tuple[AccountServer, ...]  # at least one, preferred first
     provider: Provider | None = None
     notices: tuple[Notice, ...] = ()  # what the user must do or know first
+    password_command: str = ""  # a command line for the shell; the first line it prints is the password
+    client_version: str = ""  # one of the exporter's VERSIONS; "": the newest
 
 
 class NetworkOptions(NamedTuple):

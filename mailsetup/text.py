@@ -72,6 +72,10 @@ _NOTICES = {
         "This provider's IMAP server demands the ID command, and it is not known whether {client} sends it. "
         "If the mailbox stays closed, use POP3 (--protocol pop3) or Thunderbird."
     ),
+    "export.imap_id_missing": N_(
+        "This provider's IMAP server opens the mailbox only for programs that send the ID command, and {client} does "
+        "not. Use POP3 (--protocol pop3, with a format that has it) or Thunderbird."
+    ),
     "export.display_name_ascii": N_(
         "The name “{name}” was written as “{fallback}”, because the format cannot hold it as it is."
     ),
@@ -134,10 +138,15 @@ _ERRORS = {
     "input.no_provider_file": N_("there is no data/providers.yaml here: name the file to check"),
     "input.needs_folder": N_("the format {format} consists of several files: name a folder with -o"),
     "input.no_password_command": N_("the format {format} cannot hold a password command"),
+    "input.client_version": N_("the format {format} knows no version {version} of its program: give one of {known}"),
+    "input.no_client_versions": N_(
+        "the format {format} is the same for every version of its program: leave out --client-version"
+    ),
     "export.no_address": N_("this format is about one person: give a full mail address, not only the domain {domain}"),
     "export.no_incoming": N_("there is no server for incoming mail to export"),
     "export.no_outgoing": N_("there is no server for outgoing mail to export"),
     "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),
+    "export.protocol": N_("this format cannot express {protocol}, the only protocol for incoming mail here ({host})"),
     "export.incoming_starttls": N_(
         "this format cannot express STARTTLS for incoming mail ({protocol}); use --to {alternative} and set it by hand"
     ),

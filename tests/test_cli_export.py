@@ -238,7 +238,8 @@ def test_the_formats_are_listed_for_people_and_for_programs() -> None:
     assert [record["format"] for record in records] == list(EXPORTERS)
     for record in records:
         assert set(record) == {
-            *("format", "title", "files", "media_type", "protocols", "several_files", "needs_address", "judged_by")
+            *("format", "title", "files", "media_type", "protocols", "several_files", "needs_address", "judged_by"),
+            *("password_command", "versions", "append"),
         }
         assert record["judged_by"] in {"client", "rules"}
         assert set(record["protocols"]) <= {"imap", "pop3", "smtp"}

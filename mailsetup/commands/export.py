@@ -24,7 +24,10 @@ from . import EXIT_OK, exit_code, wanted_protocols
 @click.option("-o", "--output", metavar="PATH", help=_("Write to this file or folder; - is standard output."))
 @click.option("--name", "display_name", default="", help=_("The name that recipients see."))
 @options.protocols(Protocol.IMAP, Protocol.POP3)
-@click.option("--password-command", metavar="CMD", help=_("Let the client run CMD to get the password."))
+@click.option("--password-command", metavar="CMD", default="", help=_("Let the client run CMD to get the password."))
+@click.option(
+    "--client-version", metavar="VERSION", default="", help=_("Write for this version of the program; see --list.")
+)
 @click.option("--force", is_flag=True, help=_("Replace an existing file."))
 @click.option("--offline", is_flag=True, help=_("Never use the network."))
 @click.option("--list", "list_formats", is_flag=True, help=_("List the formats."))
@@ -37,7 +40,8 @@ def command(
     output: str | None,
     display_name: str,
     protocols: tuple[str, ...],
-    password_command: str | None,
+    password_command: str,
+    client_version: str,
     force: bool,
     offline: bool,
     list_formats: bool,
@@ -58,9 +62,7 @@ def command(
         raise click.UsageError(_("give one address at a time: an export reads no list from standard input"))
     if target is None or format_name is None:
         raise click.UsageError(_("give an address and --to FORMAT; `mailsetup export --list` shows the formats"))
-    exporter = exporting.exporter(format_name, target)
-    if password_command is not None:
-        raise InputError("input.no_password_command", format=format_name)
+    exporter = exporting.exporter(format_name, target, password_command, client_version)
     place = None if output == "-" else output
     if exporter.SEVERAL_FILES and place is None:
         raise InputError("input.needs_folder", format=format_name)
@@ -70,7 +72,9 @@ def command(
     if answer.status is not Status.FOUND:
         click.echo("\n".join(layout.lookup_lines(answer, explain=False)), err=True)
         return exit_code(answer)
-    account = api.account_of(answer, display_name)
+    account = api.account_of(answer, display_name)._replace(
+        password_command=password_command, client_version=client_version
+    )
     made = exporter.render(account)
     exporting.deliver(made, exporter, answer.address.domain, place, force=force)
     for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, made.notices)):

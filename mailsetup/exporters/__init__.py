@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
 from ..address import parse, printable
-from ..errors import ExportError
+from ..errors import ExportError, InputError
 from ..model import Account, AccountServer, Address, Authentication, Endpoint, Notice, Security
 from ..model import Protocol as MailProtocol
 
@@ -44,11 +44,20 @@ class ExportFile(NamedTuple):
     private: bool = False  # to be readable by its owner only
 
 
+class Addition(NamedTuple):
+    """The account as it goes to the end of a file that has others in it already."""
+
+    body: bytes  # whole lines, ended by LF; without what may stand in such a file only once
+    # Lines of ``body``, any of which shows that a file has this account already (outer white space does not count).
+    marks: tuple[str, ...]
+
+
 class Export(NamedTuple):
     """What an exporter made."""
 
     files: tuple[ExportFile, ...]  # at least one; the first is the main one
     notices: tuple[Notice, ...] = ()  # what the format could not express, or the user must know to use it
+    addition: Addition | None = None  # to the main file; exactly from exporters with APPEND
 
 
 class Exporter(Protocol):
@@ -61,6 +70,9 @@ class Exporter(Protocol):
     PROTOCOLS: tuple[MailProtocol, ...]  # what the format can carry
     SEVERAL_FILES: bool  # needs a folder to write into
     NEEDS_ADDRESS: bool  # about one person; other formats also take an account whose address is only a domain
+    PASSWORD_COMMAND: bool  # whether the format can hold a command that prints the password
+    VERSIONS: tuple[str, ...]  # versions of the client whose files differ, newest first; () for most
+    APPEND: bool  # whether people keep many accounts in one such file: then an ``Export`` has an ``addition``
     JUDGED_BY: str  # "client": tests feed the real program; "rules": tests check the published rules
     WHERE: str  # N_()-marked: where to put the file and how to see that it works; may name {file} and {domain}
 
@@ -82,6 +94,35 @@ def check_target(exporter: Exporter, target: str) -> None:
     address = parse(target)
     if exporter.NEEDS_ADDRESS:
         full_address(address)
+
+
+def check_wishes(exporter: Exporter, password_command: str, client_version: str) -> None:
+    """Refuse what the format has no place for, before anything is looked up; "" is no wish.
+
+    Raise InputError (``input.no_password_command``, ``input.client_version``, ``input.no_client_versions``).
+    """
+    if password_command and not exporter.PASSWORD_COMMAND:
+        raise InputError("input.no_password_command", format=exporter.NAME)
+    if client_version and client_version not in exporter.VERSIONS:
+        known = ", ".join(exporter.VERSIONS)
+        code = "input.client_version" if known else "input.no_client_versions"
+        raise InputError(code, format=exporter.NAME, version=client_version, known=known)
+
+
+def client_version(account: Account, versions: tuple[str, ...]) -> str:
+    """The version of the client to write for: the one that was asked for, else the newest of ``versions``."""
+    return account.client_version or versions[0]
+
+
+def carried(servers: tuple[AccountServer, ...], protocols: tuple[MailProtocol, ...]) -> tuple[AccountServer, ...]:
+    """Those of ``servers`` whose protocol the format has, for ``expressible``.
+
+    Raise ExportError (``export.protocol``) if there are servers, but none of these protocols.
+    """
+    found = tuple(server for server in servers if server.endpoint.protocol in protocols)
+    if servers and not found:
+        raise ExportError("export.protocol", protocol=str(servers[0].endpoint.protocol), host=servers[0].endpoint.host)
+    return found
 
 
 def expressible(servers: tuple[AccountServer, ...], can: Can, missing: str) -> tuple[AccountServer, ...]:
@@ -145,11 +186,11 @@ def refuse_unsafe(**values: str) -> None:
             raise ExportError("export.unsafe_value", field=field, value=printable(value))
 
 
-def imap_id(account: Account, server: AccountServer, client: str) -> tuple[Notice, ...]:
+def imap_id(account: Account, server: AccountServer, client: str, *, never_sends: bool = False) -> tuple[Notice, ...]:
     """The notice that ``server`` opens no mailbox for clients that do not send ID (RFC 2971), where that holds.
 
-    NetEase does so: "NO SELECT Unsafe Login". POP3 has no such demand, and Thunderbird sends ID; whether ``client``
-    does is not known.
+    NetEase does so: "NO SELECT Unsafe Login". POP3 has no such demand, and Thunderbird sends ID. ``never_sends``:
+    ``client`` was seen not to send it; otherwise it is not known whether it does.
     """
     if server.endpoint.protocol is not MailProtocol.IMAP or not needs(account, "imap-id"):
         return ()
@@ -158,7 +199,7 @@ def imap_id(account: Account, server: AccountServer, client: str) -> tuple[Notic
     has_pop3 = any(endpoint.protocol is MailProtocol.POP3 for endpoint in endpoints)
     alternative = "pop3" if has_pop3 else "thunderbird"
     facts = {"client": client, "host": server.endpoint.host, "alternative": alternative}
-    return (Notice("export.imap_id", facts),)
+    return (Notice("export.imap_id_missing" if never_sends else "export.imap_id", facts),)
 
 
 def needs(account: Account, code: str) -> bool:

@@ -22,6 +22,9 @@ MEDIA_TYPE = "application/x-apple-aspen-config"
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
 NEEDS_ADDRESS = True
+PASSWORD_COMMAND = False
+VERSIONS = ()
+APPEND = False
 JUDGED_BY = "rules"
 WHERE = N_(
     "Open the file on the device (send it by AirDrop, or put it on a web page). Then install it: on iPhone and iPad "

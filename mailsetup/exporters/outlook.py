@@ -22,6 +22,9 @@ MEDIA_TYPE = "application/octet-stream"  # there is no registered type, and the 
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
 NEEDS_ADDRESS = True
+PASSWORD_COMMAND = False
+VERSIONS = ()
+APPEND = False
 JUDGED_BY = "rules"
 WHERE = N_(
     "Close Outlook and double-click the file, or run: outlook.exe /importprf FILE. It adds a profile named after the "

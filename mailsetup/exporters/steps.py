@@ -21,6 +21,9 @@ MEDIA_TYPE = "text/markdown; charset=utf-8"
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
 NEEDS_ADDRESS = True
+PASSWORD_COMMAND = False
+VERSIONS = ()
+APPEND = False
 JUDGED_BY = "rules"
 WHERE = N_("Read it and follow it in the mail program; any text editor shows it.")
 

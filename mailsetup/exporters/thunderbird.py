@@ -22,6 +22,9 @@ MEDIA_TYPE = clientconfig.MEDIA_TYPE
 PROTOCOLS = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 SEVERAL_FILES = False
 NEEDS_ADDRESS = False
+PASSWORD_COMMAND = False
+VERSIONS = ()
+APPEND = False
 JUDGED_BY = "client"
 WHERE = N_(
     "Put the file, named {file}, into the folder “isp” beside the Thunderbird program (administrator rights needed); "

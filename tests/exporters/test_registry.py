@@ -37,6 +37,9 @@ def test_a_module_describes_the_file_it_makes(name: str) -> None:
     assert fnmatch(file.name, exporter.FILES[0])
     assert file.media_type == exporter.MEDIA_TYPE
     assert exporter.JUDGED_BY in ("client", "rules")
+    assert all(isinstance(flag, bool) for flag in (exporter.PASSWORD_COMMAND, exporter.APPEND))
+    assert len(set(exporter.VERSIONS)) == len(exporter.VERSIONS) != 1
+    assert (exporter.render(account()).addition is not None) == exporter.APPEND
     assert not exporter.SEVERAL_FILES
     assert set(re.findall(r"{.*?}", exporter.WHERE)) <= {"{file}", "{domain}"}
     assert exporter.TITLE
