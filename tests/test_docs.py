@@ -12,6 +12,7 @@ import tokenize
 import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -28,6 +29,13 @@ ARCHITECTURE, RANKING, LIBRARY = read("docs/architecture.md"), read("docs/rankin
 DOCUMENTS = [
     read(path.relative_to(ROOT).as_posix()) for path in sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 ]
+CHINESE_SUFFIX = ".zh-CN.md"
+# What has links and commands in its text; the help pages and the pages of the database have tests of their own.
+TWINS = pytest.mark.parametrize(
+    ("english", "chinese"),
+    [(read(f"{name}.md"), read(f"{name}{CHINESE_SUFFIX}")) for name in ("README", "CONTRIBUTING")],
+    ids=lambda document: document.name,
+)
 READMES = pytest.mark.parametrize("readme", [README, CHINESE], ids=lambda document: document.name)
 EVERY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 # How an example says that it cannot be run without a network.
@@ -160,37 +168,45 @@ def test_examples_have_the_right_types(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# Both READMEs
+# Documents in both languages
 
 
-def test_both_readmes_have_the_same_shape() -> None:
-    def shape(readme: Document) -> object:
+@TWINS
+def test_both_languages_have_the_same_shape(english: Document, chinese: Document) -> None:
+    def shape(document: Document) -> object:
         return (
-            [level for level, _title in readme.headings],
-            [(len(table), {len(row) for row in table}) for table in readme.tables],
-            [block.language for block in readme.blocks()],
-            len(re.split(r"\n{2,}", readme.prose)),
+            [level for level, _title in document.headings],
+            [(len(table), {len(row) for row in table}) for table in document.tables],
+            [block.language for block in document.blocks()],
+            len(re.split(r"\n{2,}", document.prose)),
         )
 
-    assert shape(README) == shape(CHINESE)
+    assert shape(english) == shape(chinese)
 
 
-def test_both_readmes_have_the_same_code() -> None:
-    assert README.blocks("python", "sh") == CHINESE.blocks("python", "sh")
-    english, chinese = ([commands(block) for block in readme.blocks("console")] for readme in (README, CHINESE))
-    assert [[line.replace("--lang zh ", "") for line in lines] for lines in chinese] == english
+@TWINS
+def test_both_languages_have_the_same_code(english: Document, chinese: Document) -> None:
+    assert english.blocks("python", "sh", "yaml") == chinese.blocks("python", "sh", "yaml")
+    shown, translated = ([commands(block) for block in twin.blocks("console")] for twin in (english, chinese))
+    assert [[line.replace("--lang zh ", "") for line in lines] for lines in translated] == shown
 
 
-def test_both_readmes_say_the_same_words_in_code() -> None:
-    assert sorted(code(README.prose)) == sorted(code(CHINESE.prose))
+@TWINS
+def test_both_languages_say_the_same_words_in_code(english: Document, chinese: Document) -> None:
+    assert sorted(code(english.prose)) == sorted(code(chinese.prose))
 
 
-def test_both_readmes_link_to_the_same_places() -> None:
-    translations = {"README.md": "README.zh-CN.md", "docs/commands.md": "docs/commands.zh-CN.md"}
-    english = sorted(link for link in README.links if link not in translations.values())
-    chinese = sorted(link for link in CHINESE.links if link not in translations)
-    assert [translations.get(link, link) for link in english] == [*chinese]
-    assert "README.zh-CN.md" in README.links and "README.md" in CHINESE.links
+@TWINS
+def test_both_languages_link_to_the_same_places_each_in_its_own(english: Document, chinese: Document) -> None:
+    assert chinese.path.name in english.links and english.path.name in chinese.links
+    to_english = [link for link in english.links if link != chinese.path.name and "#" not in link]
+    to_chinese = [link for link in chinese.links if link != english.path.name and "#" not in link]
+    translations = {
+        link: translation
+        for link in to_english
+        if (chinese.path.parent / (translation := link.removesuffix(".md") + CHINESE_SUFFIX)).exists()
+    }
+    assert sorted(translations.get(link, link) for link in to_english) == sorted(to_chinese)
 
 
 # Tables of the READMEs
@@ -233,6 +249,13 @@ def test_the_table_of_formats_lists_every_format_and_how_it_is_judged(readme: Do
 # Links and files
 
 
+@cache
+def anchors(path: Path) -> frozenset[str]:
+    """What GitHub makes of the headings of the document at ``path``."""
+    titles = [title for _level, title in read(path.relative_to(ROOT).as_posix()).headings]
+    return frozenset(re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles)
+
+
 @EVERY_DOCUMENT
 def test_every_relative_link_leads_somewhere(document: Document) -> None:
     for link in document.links:
@@ -242,8 +265,7 @@ def test_every_relative_link_leads_somewhere(document: Document) -> None:
         target = document.path.parent / file if file else document.path
         assert target.exists(), link
         if anchor:
-            titles = [title for _level, title in read(target.resolve().relative_to(ROOT).as_posix()).headings]
-            assert anchor in {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}, link
+            assert anchor in anchors(target.resolve()), link
 
 
 def linked(path: Path) -> Iterator[Path]:
