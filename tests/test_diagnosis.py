@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from fakes import PLAIN, candidate, provider
-from mailsetup.diagnosis import CODES, Diagnosis, about, diagnose
-from mailsetup.model import Note, ProbeResult, Stage
+from mailsetup.diagnosis import CODES, Diagnosis, about, diagnose, notes, whose
+from mailsetup.model import Confidence, Note, ProbeResult, Protocol, Refusal, Stage
 
 # The codes that scripts may rely on.
 TABLE = """
@@ -184,3 +184,43 @@ def test_a_plain_connection_can_fail_too() -> None:
     diagnosis = about(plain, None, "en")
     assert diagnosis is not None
     assert "no password is sent" in diagnosis.message
+
+
+SAID = Refusal(
+    *(("ours",), ("Our Mail",), ("我们的邮箱",), (Protocol.SMTP,), "no", "auth.bad_credentials"),
+    *("Make a code.", "请生成授权码。", "a page", "2026-01-31"),
+)
+
+
+def test_known_words_of_the_server_bring_their_own_remedy_and_leave_out_the_general_one() -> None:
+    entry = provider(needs=("auth-code",), notes=NOTES)
+    said = result("auth.bad_credentials")._replace(refusal=SAID)
+    diagnosis = about(said, entry, "en")
+    assert diagnosis is not None
+    assert diagnosis.remedy == ("Make a code.", "Make a code in the web mail.")
+    diagnosis = about(said, None, "zh")
+    assert diagnosis is not None
+    assert diagnosis.remedy == ("请生成授权码。",)
+
+
+def test_words_of_a_server_that_may_be_anybody_s_have_a_condition_and_the_general_remedy_too() -> None:
+    likely = SAID._replace(confidence=Confidence.MEDIUM)
+    diagnosis = about(result("auth.bad_credentials")._replace(refusal=likely), None, "en")
+    general = diagnose("auth.bad_credentials", PLACE).remedy
+    assert diagnosis is not None
+    assert diagnosis.remedy == ("If the mailbox is at Our Mail: Make a code.", *general)
+
+
+def test_of_many_providers_with_the_same_words_the_first_are_named() -> None:
+    many = SAID._replace(names=("A", "B", "C", "D", "E"), names_zh=("甲", "乙"))
+    assert whose(many, "en") == "A, B, C, D …"
+    assert whose(many, "zh") == "甲、乙"
+    assert whose(SAID._replace(providers=(), names=(), names_zh=()), "en") == ""
+
+
+def test_notes_are_for_logins_that_will_not_work_by_waiting() -> None:
+    entry = provider(needs=("auth-code",), notes=NOTES)
+    assert notes("auth.bad_credentials", entry, "zh") == ("在网页邮箱里生成授权码。",)
+    for code in ("auth.temporary", "auth.rate_limited", "send.relay_denied", "greeting.rejected"):
+        assert notes(code, entry, "en") == ()
+    assert notes("auth.bad_credentials", None, "en") == ()

@@ -31,6 +31,9 @@ ARROWS: dict[str, set[str]] = {
     "compiler": FACTS | {"address", "i18n", "yamlfile"},
     "refusal_compiler": FACTS | {"diagnosis", "i18n", "wire", "yamlfile"},
     "refusals": FACTS | {"index", "wire"},
+    "pasted": {"wire"},
+    "client_errors": {"wire"},
+    "explaining": FACTS | {"client_errors", "diagnosis", "i18n", "index", "pasted", "refusals", "wire"},
     "ranking": FACTS | {"address"},
     "roles": FACTS | {"ranking"},
     "answers": FACTS | {"ranking", "roles"},
@@ -69,6 +72,7 @@ ARROWS: dict[str, set[str]] = {
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
+    | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
     | {"stencil"},  # lookup
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},
 }
@@ -87,7 +91,7 @@ LIBRARIES = {
 IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "smtplib", "imaplib", "poplib"}
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
-    *("refusal_compiler", "refusals"),
+    *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
     *("jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
 }
 # Modules whose import would cost an offline lookup more than it is worth.

@@ -1,0 +1,130 @@
+"""`mailsetup explain`: what a server's refusal or a client's error message means."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .. import helptext, i18n, options, render, text
+from ..address import parse
+from ..errors import InputError
+from ..explaining import Explanation, Match, explain
+from ..i18n import _
+from ..index import Index
+from ..jsonform import SCHEMA, Object
+from ..model import Protocol, Provider
+from ..pasted import MAX_BYTES, lines
+from ..wire.refusal import is_retryable
+from . import EXIT_NOTHING, EXIT_OK
+
+
+@click.command(
+    cls=helptext.Command,
+    help=_(
+        "Explain what a mail server or mail program said when it refused, and say what to do. "
+        "TEXT is its message, or - to read it from standard input.\n\n"
+        "Nothing is sent anywhere. Passwords and long codes in the text are not shown again."
+    ),
+)
+@click.argument("words", nargs=-1, required=True, metavar="TEXT...")
+@click.option(
+    "--provider", "key", metavar="ID|DOMAIN|ADDRESS", help=_("Whose server it was: provider, domain or address.")
+)
+@click.option(
+    "--protocol",
+    type=click.Choice([str(protocol) for protocol in Protocol]),
+    help=_("The protocol in which it was said."),
+)
+@options.as_json
+@options.common
+def command(words: tuple[str, ...], key: str | None, protocol: str | None, as_json: bool) -> int:
+    """Explain a message."""
+    index = Index.load()
+    provider = None if key is None else _provider(index, key)
+    pasted = lines(_pasted(words))
+    if not pasted:
+        raise click.UsageError(
+            _("there is nothing to explain: give the message, or - and the message on standard input")
+        )
+    explanation = explain(pasted, index, i18n.language(), provider, None if protocol is None else Protocol(protocol))
+    if as_json:
+        render.write_json(_object(explanation))
+    else:
+        click.echo("\n".join(_lines(explanation)))
+    return EXIT_OK if explanation.matches else EXIT_NOTHING
+
+
+def _provider(index: Index, key: str) -> Provider:
+    """The provider of an id, domain or address; raise InputError if the database has none."""
+    found = index.by_id(key.lower()) or index.by_domain(parse(key).domain if "@" in key else key.lower())
+    if found is None:
+        raise InputError("input.unknown_provider", query=key)
+    return found
+
+
+def _pasted(words: tuple[str, ...]) -> bytes:
+    """What was given, as bytes of whatever charset."""
+    if words == ("-",):
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        # Bytes that are no text reach us as lone surrogates (PEP 383); Windows knows others, which mean nothing.
+        joined = " ".join(words)
+        try:
+            data = joined.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            data = joined.encode("utf-8", "replace")
+    if len(data) > MAX_BYTES:
+        raise click.UsageError(
+            _("the text is too long (more than {limit} bytes): give only what was said").format(limit=MAX_BYTES)
+        )
+    return data
+
+
+def _object(explanation: Explanation) -> Object:
+    return {
+        "schema": SCHEMA,
+        "query": explanation.query,
+        "status": "found" if explanation.matches else "nothing",
+        "matches": [_match_object(match) for match in explanation.matches],
+    }
+
+
+def _match_object(match: Match) -> Object:
+    provider = match.provider.id if match.provider is not None else next(iter(match.providers), None)
+    return {
+        "code": match.code,
+        "provider": provider,
+        "providers": match.providers,
+        "protocol": match.protocols[0] if len(match.protocols) == 1 else None,
+        "protocols": match.protocols,
+        "message": match.message,
+        "remedy": match.remedy,
+        "retryable": is_retryable(match.code),
+        "confidence": match.confidence,
+        "source": match.source,
+        "seen": match.seen,
+    }
+
+
+def _lines(explanation: Explanation) -> list[str]:
+    if not explanation.matches:
+        return [
+            _("Nothing is known about this: {query}").format(query=explanation.query),
+            "  -> " + _("Paste the whole message, above all what the server itself said, with the number before it."),
+            "  -> " + _("`mailsetup probe ADDRESS --login` asks the server itself, and says what is wrong."),
+        ]
+    written: list[str] = []
+    for match in explanation.matches:
+        head = ", ".join(filter(None, (_place(match), text.confidence(match.confidence))))
+        written += [f"{match.code} ({head})", f"  {match.message}", *(f"  -> {remedy}" for remedy in match.remedy)]
+        source = _("Source: {reason}").format(reason=match.source)
+        written += [f"  {source}" + (f", {match.seen}" if match.seen else ""), ""]
+    return written[:-1]
+
+
+def _place(match: Match) -> str:
+    """Whose words these are, and in which protocol."""
+    protocols = "/".join(protocol.upper() for protocol in match.protocols)
+    name = text.provider_name(match.provider) if match.provider is not None else ""
+    return f"{name} {protocols}".strip()
