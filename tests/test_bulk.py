@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsetup import api
+from mailsetup import api, render
 from mailsetup.bulk import arriving, ordered, targets
 from product import run
 
@@ -289,6 +290,29 @@ def test_an_output_in_any_encoding_gets_the_same_records(encoding: str) -> None:
     providers = [api.index().by_domain(domain) for domain in ("qq.com", "163.com")]
     assert [record["provider"]["name_zh"] for record in records] == [entry and entry.name_zh for entry in providers]
     assert done.stdout.isascii() == (encoding not in ("utf-8", "utf-16"))
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
+def test_lines_for_an_output_that_is_not_utf_8_pass_through_its_text_layer(encoding: str, newline: str) -> None:
+    body = io.BytesIO()
+    output = io.TextIOWrapper(body, encoding=encoding, newline=newline)
+    with redirect_stdout(output):
+        output.write("before\n")
+        for lines in ([b"one", "zw\u00f6lf".encode()], [], [b"three"]):
+            render.write_lines(lines)
+    assert body.getvalue() == newline.join(["before", "one", "zw\u00f6lf", "three", ""]).encode(encoding)
+
+
+def test_lines_come_behind_what_was_printed_before() -> None:
+    body = io.BytesIO()
+    output = io.TextIOWrapper(body, encoding="utf-8", newline="\n")
+    with redirect_stdout(output):
+        output.write("before\n")
+        render.write_lines(["é".encode()])
+        output.write("after\n")
+        output.flush()
+    assert body.getvalue() == "before\né\nafter\n".encode()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and shells of POSIX")
