@@ -19,24 +19,25 @@ Record = dict[str, Any]
 # Every call reads the records again, in the order of the database.
 Records = Callable[[], Iterable[Record]]
 
-# The beginning of a code -> what a maintainer does about it; the first that fits counts.
+_WRONG_PORT = (
+    *("tls.plaintext_on_tls_port", "tls.http_on_tls_port", "greeting.tls_on_plaintext_port"),
+    *("greeting.wrong_protocol", "starttls.not_offered"),
+)
+# How codes begin -> what a maintainer does about them; the first that fits counts.
 _CHANGES = (
-    ("dns.nxdomain", N_("The host is gone: replace or remove it.")),
-    ("dns.no_address", N_("The host is gone: replace or remove it.")),
-    ("dns.private_address", N_("The name leads into a private network: ask another resolver.")),
-    ("dns.", N_("DNS is broken for this name: verify again later.")),
-    ("tcp.refused", N_("The port is closed: replace or remove it.")),
-    ("tcp.", N_("Nobody answers: verify again from another network.")),
-    ("tls.plaintext", N_("The port or its security is wrong: correct it.")),
-    ("tls.http", N_("The port or its security is wrong: correct it.")),
-    ("greeting.tls", N_("The port or its security is wrong: correct it.")),
-    ("greeting.wrong_protocol", N_("The port or its security is wrong: correct it.")),
-    ("starttls.not_offered", N_("The port or its security is wrong: correct it.")),
-    ("tls.cert.hostname", N_("The certificate names other hosts: correct the host.")),
-    ("tls.cert.", N_("No client accepts this certificate: choose another server or add a note.")),
-    ("tls.version_too_old", N_("No current client accepts this TLS: add a weak-tls note or choose another server.")),
-    ("tls.no_shared_cipher", N_("No current client accepts this TLS: add a weak-tls note or choose another server.")),
-    ("", N_("Verify again later, and from another network.")),
+    (("dns.nxdomain", "dns.no_address"), N_("The host is gone: replace or remove it.")),
+    (("dns.private_address",), N_("The name leads into a private network: ask another resolver.")),
+    (("dns.",), N_("DNS is broken for this name: verify again later.")),
+    (("tcp.refused",), N_("The port is closed: replace or remove it.")),
+    (("tcp.",), N_("Nobody answers: verify again from another network.")),
+    (_WRONG_PORT, N_("The port or its security is wrong: correct it.")),
+    (("tls.cert.hostname",), N_("The certificate names other hosts: correct the host.")),
+    (("tls.cert.",), N_("No client accepts this certificate: choose another server or add a note.")),
+    (
+        ("tls.version_too_old", "tls.no_shared_cipher"),
+        N_("No current client accepts this TLS: add a weak-tls note or choose another server."),
+    ),
+    (("",), N_("Verify again later, and from another network.")),
 )
 
 
@@ -149,7 +150,7 @@ def _place(record: Record) -> tuple[str, str]:
 
 
 def _change(code: str) -> str:
-    return _(next(change for beginning, change in _CHANGES if code.startswith(beginning)))
+    return _(next(change for beginnings, change in _CHANGES if code.startswith(beginnings)))
 
 
 def _table_head(*columns: str) -> Iterator[str]:

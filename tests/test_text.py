@@ -25,6 +25,7 @@ from mailsetup import address, cli, i18n, probing, text
 from mailsetup.diagnosis import CODES, diagnose
 from mailsetup.errors import InputError, MailsetupError
 from mailsetup.index import Index
+from mailsetup.journal import Journal
 from mailsetup.model import (
     Authentication,
     Confidence,
@@ -178,6 +179,12 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         login = Login("fred", Secret("a\nb"), "fred@example.com")
         return next(imap(Session(IMAP, TLS), login))
 
+    def outdated_journal() -> object:
+        path = tmp_path / "report.journal"
+        with Journal.create(path, "old") as journal:
+            journal.append({"id": "imap imap.example.com:993 tls"})
+        return Journal.resume(path, "new", exists=lambda _name: False, counts=bool)
+
     existing = tmp_path / "there.xml"
     existing.touch()
     export = ("export", "fred@qq.com", "--offline", "--to", "thunderbird", "-o")
@@ -220,6 +227,10 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "input.unwritable": command(*export, str(tmp_path / "missing" / "x.xml")),
         "input.file_exists": command(*export, str(existing)),
         "input.no_password_command": command(*export, str(existing), "--password-command", "x"),
+        "input.faulty_providers": command("providers", "verify", "--providers", str(existing)),
+        "input.journal_exists": lambda: Journal.create(existing, "digest"),
+        "input.journal_damaged": lambda: Journal.resume(existing, "digest", exists=bool, counts=bool),
+        "input.journal_outdated": outdated_journal,
         "input.no_client_versions": command(*export, str(existing), "--client-version", "0.9"),
     }
 
