@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from . import files
+from .address import parse
+from .bundling import Bundle, bundle
 from .errors import InputError
-from .exporters import EXPORTERS, Export, Exporter, check_target, check_wishes, load
-from .i18n import _, fill
+from .exporters import EXPORTERS, Export, Exporter, ExportFile, check_target, check_wishes, load, where
+from .i18n import _
+from .model import Account, Notice
+
+# Writes an account, says on standard error what was written and where it belongs, and returns what the user must know.
+Writer = Callable[[Account], tuple[Notice, ...]]
+
+
+class Place(NamedTuple):
+    """Where an export goes: the options ``-o``, ``--force`` and ``--append``."""
+
+    output: str | None  # a file or folder; None: standard output
+    force: bool  # replace what is there
+    append: bool  # add the account to a file that has others
 
 
 def exporter(name: str, target: str, password_command: str, client_version: str) -> Exporter:
@@ -28,36 +44,98 @@ def exporter(name: str, target: str, password_command: str, client_version: str)
     return found
 
 
+def writer(exporter: Exporter, place: Place) -> Writer:
+    """What writes an account with ``exporter`` to ``place``; raise InputError for a place that it cannot write to."""
+    if place.append and not exporter.APPEND:
+        raise InputError("input.no_append", format=exporter.NAME)
+    if place.append and place.output is None:
+        raise InputError("input.append_needs_file")
+    if exporter.SEVERAL_FILES and place.output is None:
+        raise InputError("input.needs_folder", format=exporter.NAME)
+
+    def write(account: Account) -> tuple[Notice, ...]:
+        made = exporter.render(account)
+        _deliver(made, exporter, place)
+        click.echo(where(exporter, made, account.address.domain), err=True)
+        return made.notices
+
+    return write
+
+
+def bundle_writer(target: str, folder: str, *, force: bool) -> Writer:
+    """What writes an account in every format below ``folder``; raise InputError for a wrong ``target``.
+
+    Nothing is written if one of the files exists, unless with ``force``. Raise ExportError if no format can express the
+    account.
+    """
+    parse(target)
+
+    def write(account: Account) -> tuple[Notice, ...]:
+        made = bundle(account)
+        if not made.exports:
+            raise next(iter(made.refused.values()))
+        _deliver_bundle(made, Path(folder), force=force)
+        return ()  # they are in the README, with the format that each is about
+
+    return write
+
+
 def formats() -> list[dict[str, object]]:
     """One object per format, as ``export --list --json`` writes them."""
     return [_format(load(name)) for name in EXPORTERS]
 
 
-def deliver(made: Export, exporter: Exporter, domain: str, output: str | None, *, force: bool) -> None:
-    """Write the files to ``output`` (a file, or an existing folder), or the only one to standard output."""
-    if output is None:
+def _deliver(made: Export, exporter: Exporter, place: Place) -> None:
+    if place.output is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(made.files[0].body)
         sys.stdout.buffer.flush()
-    else:
-        _write_to(Path(output), made, several=exporter.SEVERAL_FILES, force=force)
-    click.echo(fill(exporter.WHERE, {"file": made.files[0].name, "domain": domain}), err=True)
-
-
-def _write_to(output: Path, made: Export, *, several: bool, force: bool) -> None:
-    if not several and not output.is_dir():
-        _write(output, made.files[0].body, private=made.files[0].private, force=force)
         return
+    output = Path(place.output)
+    if exporter.SEVERAL_FILES:
+        _make_folder(output)
+        for file in made.files:
+            _write(output / file.name, file, force=place.force)
+    else:
+        _write_one(output / made.files[0].name if output.is_dir() else output, made, place)
+
+
+def _write_one(output: Path, made: Export, place: Place) -> None:
+    """The main file to ``output``. One that may have other accounts in it is added to, or it is said how to."""
+    addition = made.addition
+    if addition is None or place.force or not output.exists():
+        _write(output, made.files[0], force=place.force)
+    elif not place.append:
+        click.echo(addition.body.decode(), nl=False)
+        raise InputError("input.file_has_accounts", path=str(output))
+    else:
+        body = made.files[0].body if files.is_empty(output) else addition.body
+        backup = files.append(output, body, addition.marks)
+        click.echo(_("added to {path}; as it was before: {backup}").format(path=output, backup=backup), err=True)
+
+
+def _deliver_bundle(made: Bundle, folder: Path, *, force: bool) -> None:
+    places = [(folder / name / file.name, file) for name, export in made.exports.items() for file in export.files]
+    places.append((folder / made.readme.name, made.readme))
+    existing = [path for path, _file in places if path.exists()]
+    if existing and not force:
+        raise InputError("input.file_exists", path=str(existing[0]))
+    _make_folder(folder)
+    for path, file in places:
+        _make_folder(path.parent)
+        files.write(path, file.body, private=file.private, force=force)
+    click.echo(_("wrote {path}").format(path=folder / made.readme.name), err=True)
+
+
+def _make_folder(folder: Path) -> None:
     try:
-        output.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise InputError("input.unwritable", path=str(output), reason=error.strerror or "") from None
-    for file in made.files:
-        _write(output / file.name, file.body, private=file.private, force=force)
+        raise InputError("input.unwritable", path=str(folder), reason=error.strerror or "") from None
 
 
-def _write(path: Path, body: bytes, *, private: bool, force: bool) -> None:
-    files.write(path, body, private=private, force=force)
+def _write(path: Path, file: ExportFile, *, force: bool) -> None:
+    files.write(path, file.body, private=file.private, force=force)
     click.echo(_("wrote {path}").format(path=path), err=True)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable
+from io import FileIO
+from itertools import count
 from pathlib import Path
 
 from .errors import InputError
@@ -30,6 +32,73 @@ def write(path: Path, body: bytes | Iterable[bytes], *, private: bool, force: bo
         raise InputError("input.file_exists", path=str(path)) from None
     except OSError as error:
         raise InputError("input.unwritable", path=str(path), reason=error.strerror or "") from None
+
+
+def append(path: Path, body: bytes, marks: Iterable[str]) -> Path:
+    """Add the lines of ``body`` to the end of the text file at ``path``; return the backup that was made first.
+
+    The file stays the one that it is, with its mode, owner and links, and keeps its line ends: people link to such
+    files from elsewhere. Raise InputError if one of ``marks`` is a line of it already, whatever its white space
+    (``input.account_exists``), or if it cannot be read or written.
+    """
+    try:
+        with path.open("r+b", buffering=0) as file:
+            before = file.readall()
+            _check_text(path, before, marks)
+            backup = _back_up(path, before)
+            try:
+                _write_all(file, _continuation(before, body))
+            except OSError:
+                file.truncate(len(before))
+                raise
+    except OSError as error:
+        raise InputError("input.unwritable", path=str(path), reason=error.strerror or "") from None
+    return backup
+
+
+def is_empty(path: Path) -> bool:
+    """Whether there is nothing but white space in the file at ``path``."""
+    try:
+        return not path.read_bytes().strip()
+    except OSError as error:
+        raise InputError("input.unreadable", path=str(path), reason=error.strerror or "") from None
+
+
+def _check_text(path: Path, before: bytes, marks: Iterable[str]) -> None:
+    if before.startswith((b"\xff\xfe", b"\xfe\xff")):  # what is added is UTF-8
+        raise InputError("input.unreadable", path=str(path), reason="UTF-16")
+    lines = {b" ".join(line.split()) for line in before.splitlines()}
+    for mark in marks:
+        if b" ".join(mark.encode().split()) in lines:
+            raise InputError("input.account_exists", path=str(path), line=mark)
+
+
+def _back_up(path: Path, body: bytes) -> Path:
+    """A copy beside ``path`` under the first free name, as open to others as the original at most."""
+    mode = path.stat().st_mode & 0o777
+    for number in count(1):
+        backup = path.with_name(f"{path.name}.bak{number}")
+        try:
+            _create(backup, (body,), private=True)
+        except FileExistsError:
+            continue
+        backup.chmod(mode)
+        return backup
+    raise AssertionError  # count() does not end
+
+
+def _continuation(before: bytes, body: bytes) -> bytes:
+    """``body`` as it follows ``before``: after an empty line, with the same line ends."""
+    # Not to be joined to an unfinished last line. An empty line ends a section in some formats (mbsync).
+    separator = b"" if not before else b"\n" if before.endswith(b"\n") else b"\n\n"
+    added = separator + body
+    return added.replace(b"\n", b"\r\n") if b"\r\n" in before else added
+
+
+def _write_all(file: FileIO, body: bytes) -> None:
+    left = memoryview(body)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _create(path: Path, pieces: Iterable[bytes], *, private: bool) -> None:

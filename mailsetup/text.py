@@ -138,6 +138,13 @@ _ERRORS = {
     "input.no_provider_file": N_("there is no data/providers.yaml here: name the file to check"),
     "input.needs_folder": N_("the format {format} consists of several files: name a folder with -o"),
     "input.no_password_command": N_("the format {format} cannot hold a password command"),
+    "input.no_append": N_("a file in the format {format} holds one account: --append does not go with it"),
+    "input.append_needs_file": N_("--append needs the file to add to: name it with -o"),
+    "input.file_has_accounts": N_(
+        "{path} exists already and may hold other accounts: let --append add the lines above to it, or replace it "
+        "with --force"
+    ),
+    "input.account_exists": N_("{path} has this account already (“{line}”): nothing was added"),
     "input.client_version": N_("the format {format} knows no version {version} of its program: give one of {known}"),
     "input.no_client_versions": N_(
         "the format {format} is the same for every version of its program: leave out --client-version"

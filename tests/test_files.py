@@ -112,3 +112,104 @@ def test_a_link_is_neither_followed_nor_written_through(tmp_path: Path) -> None:
         link.unlink()
     assert victim.read_bytes() == b"precious"
     assert not (tmp_path / "nowhere").exists()
+
+
+def add(path: Path, body: bytes = b"account new\nuser fred\n", *marks: str) -> Path:
+    return files.append(path, body, marks or ("account new",))
+
+
+def test_what_is_added_follows_an_empty_line_and_the_old_file_is_kept_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"account old\n")
+    backup = add(path)
+    assert path.read_bytes() == b"account old\n\naccount new\nuser fred\n"
+    assert backup.read_bytes() == b"account old\n"
+    assert sorted(names(tmp_path)) == ["msmtprc", "msmtprc.bak1"]
+
+
+def test_an_unfinished_last_line_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"account old")
+    add(path)
+    assert path.read_bytes().splitlines() == [b"account old", b"", b"account new", b"user fred"]
+
+
+def test_the_line_ends_stay_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"account old\r\n")
+    add(path)
+    assert path.read_bytes() == b"account old\r\n\r\naccount new\r\nuser fred\r\n"
+
+
+@pytest.mark.parametrize("line", [b"account new", b"  account\t new  ", b"account new\r"])
+def test_an_account_that_is_there_is_not_added_again(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"defaults\n" + line + b"\n")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"input\.account_exists") as failure:
+        add(path)
+    assert failure.value.facts == {"path": str(path), "line": "account new"}
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["msmtprc"]
+
+
+def test_a_mark_that_is_only_part_of_a_line_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"account newer\n# account new\n")
+    add(path)
+    assert path.read_bytes().endswith(b"\naccount new\nuser fred\n")
+
+
+def test_every_addition_has_a_backup_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"account old\n")
+    first, second = add(path), add(path, b"account third\n", "account third")
+    assert (first.name, second.name) == ("msmtprc.bak1", "msmtprc.bak2")
+    assert second.read_bytes() == b"account old\n\naccount new\nuser fred\n"
+
+
+@pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])
+def test_nothing_is_added_to_a_file_in_utf_16(tmp_path: Path, mark: bytes) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(mark + b"a\0")
+    with pytest.raises(InputError, match=r"input\.unreadable"):
+        add(path)
+    assert names(tmp_path) == ["msmtprc"]
+
+
+def test_adding_to_what_is_no_file_is_a_usage_error(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(InputError, match=r"input\.unwritable"):
+            add(path)
+    assert names(tmp_path) == []
+
+
+@posix
+def test_the_file_and_its_backup_keep_the_mode(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.conf"
+    path.write_bytes(b"[Old]\n")
+    path.chmod(0o640)
+    assert mode(add(path)) == 0o640
+    assert mode(path) == 0o640
+
+
+@posix
+def test_a_linked_file_stays_linked(tmp_path: Path) -> None:
+    target = tmp_path / "dotfiles"
+    target.write_bytes(b"account old\n")
+    link = tmp_path / "msmtprc"
+    link.symlink_to(target)
+    add(link)
+    assert link.is_symlink()
+    assert target.read_bytes().endswith(b"user fred\n")
+
+
+@pytest.mark.parametrize(("body", "empty"), [(b"", True), (b" \r\n\t\n", True), (b"x", False)])
+def test_a_file_of_white_space_is_empty(tmp_path: Path, body: bytes, *, empty: bool) -> None:
+    (tmp_path / "file").write_bytes(body)
+    assert files.is_empty(tmp_path / "file") is empty
+
+
+def test_what_cannot_be_read_is_not_called_empty(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"input\.unreadable"):
+        files.is_empty(tmp_path)

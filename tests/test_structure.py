@@ -65,7 +65,8 @@ ARROWS: dict[str, set[str]] = {
     "stencil": FACTS | {"address", "api", "database", "index"},
     "files": {"errors"},
     "password": {"errors", "i18n", "wire"},
-    "exporting": {"errors", "exporters", "files", "i18n"},
+    "bundling": FACTS | {"exporters", "i18n", "text"},
+    "exporting": FACTS | {"address", "bundling", "exporters", "files", "i18n"},
     "helptext": {"i18n", "text"},
     "options": {"__init__", "model", "i18n", "resolver", "tls"},
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
@@ -92,7 +93,7 @@ IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "sm
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
     *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
-    *("jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
+    *("bundling", "jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
 }
 # Modules whose import would cost an offline lookup more than it is worth.
 TOO_DEAR = {

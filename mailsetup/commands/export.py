@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from .. import api, helptext, layout, options, render, text
-from ..errors import InputError
 from ..i18n import _
 from ..model import NetworkOptions, Protocol, Status
 from . import EXIT_OK, exit_code, wanted_protocols
@@ -22,12 +21,14 @@ from . import EXIT_OK, exit_code, wanted_protocols
 @click.argument("target", required=False)
 @click.option("--to", "format_name", metavar="FORMAT", help=_("The format; see --list."))
 @click.option("-o", "--output", metavar="PATH", help=_("Write to this file or folder; - is standard output."))
+@click.option("--bundle", "folder", metavar="FOLDER", help=_("Write every possible format below this folder."))
 @click.option("--name", "display_name", default="", help=_("The name that recipients see."))
 @options.protocols(Protocol.IMAP, Protocol.POP3)
 @click.option("--password-command", metavar="CMD", default="", help=_("Let the client run CMD to get the password."))
 @click.option(
     "--client-version", metavar="VERSION", default="", help=_("Write for this version of the program; see --list.")
 )
+@click.option("--append", is_flag=True, help=_("Add the account to an existing file, after a backup."))
 @click.option("--force", is_flag=True, help=_("Replace an existing file."))
 @click.option("--offline", is_flag=True, help=_("Never use the network."))
 @click.option("--list", "list_formats", is_flag=True, help=_("List the formats."))
@@ -38,10 +39,12 @@ def command(
     target: str | None,
     format_name: str | None,
     output: str | None,
+    folder: str | None,
     display_name: str,
     protocols: tuple[str, ...],
     password_command: str,
     client_version: str,
+    append: bool,
     force: bool,
     offline: bool,
     list_formats: bool,
@@ -52,31 +55,32 @@ def command(
     from .. import exporting
 
     if list_formats:
-        if target or format_name or output:
-            raise click.UsageError(_("--list stands alone: it takes no address, no --to and no -o"))
+        if target or format_name or output or folder:
+            raise click.UsageError(_("--list stands alone: it takes no address, no --to, no -o and no --bundle"))
         render.formats(exporting.formats(), as_json=as_json)
         return EXIT_OK
     if as_json:
         raise click.UsageError(_("--json goes with --list only: an export is a file of its own format"))
     if target == "-":
         raise click.UsageError(_("give one address at a time: an export reads no list from standard input"))
-    if target is None or format_name is None:
+    if folder is not None:
+        if target is None or format_name or output or client_version or append:
+            raise click.UsageError(_("--bundle takes an address, but no --to, no -o, no --client-version, no --append"))
+        write = exporting.bundle_writer(target, folder, force=force)
+    elif target is None or format_name is None:
         raise click.UsageError(_("give an address and --to FORMAT; `mailsetup export --list` shows the formats"))
-    exporter = exporting.exporter(format_name, target, password_command, client_version)
-    place = None if output == "-" else output
-    if exporter.SEVERAL_FILES and place is None:
-        raise InputError("input.needs_folder", format=format_name)
+    else:
+        exporter = exporting.exporter(format_name, target, password_command, client_version)
+        place = exporting.Place(None if output == "-" else output, force=force, append=append)
+        write = exporting.writer(exporter, place)
     wanted = wanted_protocols(protocols) | {Protocol.SMTP}
     with render.progress(_("Asking {target} …").format(target=target)):
         answer = api.lookup(target, offline=offline, protocols=wanted, options=options)
     if answer.status is not Status.FOUND:
         click.echo("\n".join(layout.lookup_lines(answer, explain=False)), err=True)
         return exit_code(answer)
-    account = api.account_of(answer, display_name)._replace(
-        password_command=password_command, client_version=client_version
-    )
-    made = exporter.render(account)
-    exporting.deliver(made, exporter, answer.address.domain, place, force=force)
-    for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, made.notices)):
+    account = api.account_of(answer, display_name)
+    notices = write(account._replace(password_command=password_command, client_version=client_version))
+    for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, notices)):
         click.echo(f"! {line}", err=True)
     return EXIT_OK

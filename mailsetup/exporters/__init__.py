@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, cast
 
 from ..address import parse, printable
 from ..errors import ExportError, InputError
+from ..i18n import fill
 from ..model import Account, AccountServer, Address, Authentication, Endpoint, Notice, Security
 from ..model import Protocol as MailProtocol
 
@@ -107,6 +108,11 @@ def check_wishes(exporter: Exporter, password_command: str, client_version: str)
         known = ", ".join(exporter.VERSIONS)
         code = "input.client_version" if known else "input.no_client_versions"
         raise InputError(code, format=exporter.NAME, version=client_version, known=known)
+
+
+def where(exporter: Exporter, made: Export, domain: str) -> str:
+    """Where to put what was made, and how to check it, in the user's language."""
+    return fill(exporter.WHERE, {"file": made.files[0].name, "domain": domain})
 
 
 def client_version(account: Account, versions: tuple[str, ...]) -> str:
