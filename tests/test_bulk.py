@@ -356,3 +356,12 @@ def test_a_line_that_is_no_text_is_one_bad_line_among_the_others() -> None:
     assert [answer["status"] for answer in answers] == ["found", "error", "found"]
     assert answers[1]["code"] == "input.control_character"
     assert (done.returncode, done.stderr) == (2, b"")
+
+
+def test_many_offline_targets_need_no_event_loop() -> None:
+    program = (
+        "import sys, mailsetup.__main__ as m; code = m.main(['lookup', '-', '--offline', '--json']); "
+        "sys.exit(code or bool({'asyncio', 'ssl'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=b"qq.com\n163.com\n", capture_output=True, check=False)
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 2)
