@@ -44,6 +44,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         ("lookup",),
         ("probe",),
         ("export",),
+        ("explain",),
         ("providers", "list"),
         ("providers", "show"),
         ("providers", "check"),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from mailsetup.pasted import MAX_BYTES
+from mailsetup.text import cells
 from product import run
 
 LOGIN_FAIL = "535 Login Fail. Please enter your authorization code to login"
@@ -123,3 +128,31 @@ def test_a_text_of_the_greatest_length_is_answered() -> None:
     finished = run("explain", "-", "--json", stdin=(b"535 no\n" * MAX_BYTES)[:MAX_BYTES])
     assert finished.code == 0
     assert len(finished.record["query"]) <= 300
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("text", [LOGIN_FAIL, "hello"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_on_a_terminal_paragraphs_are_filled_and_further_lines_indented(text: str, language: str) -> None:
+    import pty  # not on Windows
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "mailsetup", "explain", text, "--lang", language]
+    with subprocess.Popen(command, stdout=theirs, env={**os.environ, "COLUMNS": "60", "PYTHONUTF8": "1"}) as process:
+        os.close(theirs)
+        shown = b""
+        while chunk := _read(ours):
+            shown += chunk
+    os.close(ours)
+    assert process.returncode == (1 if text == "hello" else 0)
+    written = shown.decode().splitlines()
+    remedies = [number for number, line in enumerate(written) if line.startswith("  -> ")]
+    assert any(written[number + 1].startswith("     ") for number in remedies if number + 1 < len(written))
+    assert all(cells(line) <= 60 for line in written if "https://" not in line)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux tells that the other end is closed
+        return b""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from fakes import provider
 from mailsetup import refusals
 from mailsetup.compiler import compile_providers
 from mailsetup.errors import DataError
@@ -14,7 +18,7 @@ from mailsetup.explaining import explain
 from mailsetup.index import Index
 from mailsetup.model import Confidence, Protocol, Refusal
 from mailsetup.pasted import lines
-from mailsetup.refusal_compiler import Row, compile_refusals
+from mailsetup.refusal_compiler import AREAS, CHARSETS, KEYS, Row, compile_refusals
 from mailsetup.refusals import encode, load, meaning, owners, read
 from mailsetup.wire import decode
 from product import run
@@ -42,8 +46,8 @@ def test_a_probe_knows_the_reply_from_its_bytes(row: Row) -> None:
     reply = decode(row.wire_bytes)
     assert reply == row.reply
     for protocol in row.refusal.protocols:
-        for provider in row.refusal.providers or ("somebody-else",):
-            assert meaning(protocol, reply, {provider}) == row.refusal
+        for owner in row.refusal.providers or ("somebody-else",):
+            assert meaning(protocol, reply, {owner}) == row.refusal
 
 
 @every_row
@@ -66,8 +70,8 @@ def test_words_of_one_provider_are_not_applied_at_another(row: Row) -> None:
 @every_row
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_explain_knows_the_reply_in_both_languages(row: Row, language: str) -> None:
-    provider = INDEX.by_id(row.refusal.providers[0] if row.refusal.providers else "fastmail")
-    explanation = explain(lines(row.wire_bytes), INDEX, language, provider, row.refusal.protocols[0])
+    whose = INDEX.by_id(row.refusal.providers[0] if row.refusal.providers else "fastmail")
+    explanation = explain(lines(row.wire_bytes), INDEX, language, whose, row.refusal.protocols[0])
     best = explanation.matches[0]
     assert best.code == row.refusal.code
     assert best.remedy[0] == row.refusal.remedy(language)
@@ -111,7 +115,7 @@ FIVE_CAUSES = (
 
 
 @pytest.mark.parametrize(
-    ("protocol", "provider", "reply", "code"),
+    ("protocol", "owner", "reply", "code"),
     [
         ("smtp", "gmail", "534 5.7.9 Application-specific password required. Learn more", "auth.app_password"),
         ("imap", "gmail", "NO [ALERT] Application-specific password required (Failure)", "auth.app_password"),
@@ -123,8 +127,8 @@ FIVE_CAUSES = (
         ("imap", "exmail", FIVE_CAUSES, "auth.bad_credentials"),  # to name every cause says nothing
     ],
 )
-def test_what_large_providers_say(protocol: str, provider: str, reply: str, code: str) -> None:
-    for known in ({provider}, frozenset[str]()):
+def test_what_large_providers_say(protocol: str, owner: str, reply: str, code: str) -> None:
+    for known in ({owner}, frozenset[str]()):
         found = meaning(Protocol(protocol), reply, known)
         assert found is not None
         assert found.code == code
@@ -164,3 +168,67 @@ def test_the_remedy_is_told_in_the_language_asked_for() -> None:
     refusal: Refusal = load()[0]
     assert (refusal.remedy("en"), refusal.remedy("zh")) == (refusal.en, refusal.zh)
     assert refusals.PATH.endswith("refusals.idx")
+
+
+# Compiling, through the real program, in a copy.
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What data/compile.py reads, without compiled files."""
+    for name in ("compile.py", "providers.yaml", "refusals.yaml"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        shutil.copy(DATA / name, tmp_path / "data" / name)
+    package = DATA.parent / "mailsetup"
+    shutil.copytree(package, tmp_path / "mailsetup", ignore=shutil.ignore_patterns("*.idx", "__pycache__", "locale"))
+    return tmp_path
+
+
+def compile_in(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-B", str(checkout / "data" / "compile.py"), *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+
+
+def test_the_refusals_are_compiled_and_checked_with_the_index(checkout: Path) -> None:
+    compiled = checkout / "mailsetup" / "refusals.idx"
+    before = compile_in(checkout, "--check")
+    assert before.returncode == 1
+    assert "mailsetup/refusals.idx is missing: run python data/compile.py\n" in before.stderr
+    assert compile_in(checkout).returncode == 0
+    assert read(compiled)[1] == load()
+    assert compile_in(checkout, "--check").returncode == 0
+    # The names of providers are in it, too.
+    with (checkout / "data" / "providers.yaml").open("ab") as file:
+        file.write(b"# changed\n")
+    assert "refusals.idx does not belong to the files in data" in compile_in(checkout, "--check").stderr
+    compiled.write_bytes(b"mailsetup-refusals\t0\tx\n")
+    assert "refusals.idx was made by another version" in compile_in(checkout, "--check").stderr
+
+
+def test_a_fault_stops_the_build_with_its_line_and_leaves_the_old_file(checkout: Path) -> None:
+    compiled = checkout / "mailsetup" / "refusals.idx"
+    compiled.write_bytes(b"old")
+    yaml = checkout / "data" / "refusals.yaml"
+    source = yaml.read_text("utf-8").replace("code: select.unsafe_login", "code: select.unsafe", 1)
+    yaml.write_text(source, "utf-8")
+    line = source[: source.index("code: select.unsafe\n")].count("\n") + 1
+    result = compile_in(checkout)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"data/refusals.yaml:{line}: unknown word select.unsafe, known are: ")
+    assert result.stderr.count("\n") == 1
+    assert compiled.read_bytes() == b"old"
+
+
+DOCUMENT = (DATA.parent / "docs" / "refusals.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("word", [*KEYS, *CHARSETS, *AREAS, *Protocol])
+def test_the_document_explains_every_word(word: str) -> None:
+    assert f"`{word}`" in DOCUMENT
+
+
+def test_the_row_of_the_document_compiles() -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    rows, faults = compile_refusals(block.encode(), "refusals.yaml", [provider("example")])
+    assert faults == []
+    assert len(rows) == 1

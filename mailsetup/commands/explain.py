@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import click
@@ -110,17 +111,31 @@ def _match_object(match: Match) -> Object:
 def _lines(explanation: Explanation) -> list[str]:
     if not explanation.matches:
         return [
-            _("Nothing is known about this: {query}").format(query=explanation.query),
-            "  -> " + _("Paste the whole message, above all what the server itself said, with the number before it."),
-            "  -> " + _("`mailsetup probe ADDRESS --login` asks the server itself, and says what is wrong."),
+            *_paragraph("", _("Nothing is known about this: {query}").format(query=explanation.query)),
+            *_paragraph(
+                "  -> ", _("Paste the whole message, above all what the server itself said, with the number before it.")
+            ),
+            *_paragraph(
+                "  -> ", _("`mailsetup probe ADDRESS --login` asks the server itself, and says what is wrong.")
+            ),
         ]
     written: list[str] = []
     for match in explanation.matches:
-        head = ", ".join(filter(None, (_place(match), text.confidence(match.confidence))))
-        written += [f"{match.code} ({head})", f"  {match.message}", *(f"  -> {remedy}" for remedy in match.remedy)]
-        source = _("Source: {reason}").format(reason=match.source)
-        written += [f"  {source}" + (f", {match.seen}" if match.seen else ""), ""]
+        place = ", ".join(filter(None, (_place(match), text.confidence(match.confidence))))
+        source = _("Source: {reason}").format(reason=", ".join(filter(None, (match.source, match.seen))))
+        written += [f"{match.code} ({place})", *_paragraph("  ", match.message)]
+        written += [line for remedy in match.remedy for line in _paragraph("  -> ", remedy)]
+        written += [f"  {source}", ""]
     return written[:-1]
+
+
+def _paragraph(mark: str, words: str) -> list[str]:
+    """``words`` behind ``mark``: filled on a terminal, one line in a pipe."""
+    if not sys.stdout.isatty():
+        return [mark + words]
+    width = shutil.get_terminal_size().columns - len(mark)
+    first, *further = helptext.wrap(words, max(width, 20)) or [""]
+    return [mark + first, *(" " * len(mark) + line for line in further)]
 
 
 def _place(match: Match) -> str:
