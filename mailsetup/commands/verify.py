@@ -87,8 +87,8 @@ def command(
     if resume and output is None:
         raise click.UsageError(_("--resume needs the REPORT of the interrupted run: add -o"))
     index = Index.load() if source is None else _compile(source)
-    chosen = {provider.id: provider for provider in (find(index, key) for key in ids)} if ids else None
-    providers = list(index) if chosen is None else list(chosen.values())
+    chosen = (find(index, key) for key in ids) if ids else index
+    providers = list({provider.id: provider for provider in chosen}.values())  # an ID and its domain are one provider
     candidates = verifying.endpoints(providers, everything=everything)
     names = [verifying.name(candidate.endpoint) for candidate in candidates]
     to_patch = None if patch is None else source or provider_file()
