@@ -8,6 +8,7 @@ whether index and refusals belong to the YAML files; with ``--extract`` it first
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,12 +59,19 @@ def compile_data() -> list[str]:
     source = PROVIDERS.read_bytes()
     providers, faults = compiler.compile_providers(source, PROVIDERS.relative_to(ROOT).as_posix())
     if not faults:
-        Path(index.PATH).write_bytes(index.encode(providers, compiler.digest(source)))
+        _replace(Path(index.PATH), index.encode(providers, compiler.digest(source)))
         name = REFUSALS.relative_to(ROOT).as_posix()
         rows, faults = refusal_compiler.compile_refusals(REFUSALS.read_bytes(), name, providers)
         if not faults:
-            Path(refusals.PATH).write_bytes(refusals.encode((row.refusal for row in rows), _digest_of_both()))
+            _replace(Path(refusals.PATH), refusals.encode((row.refusal for row in rows), _digest_of_both()))
     return [str(fault) for fault in faults]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write ``path`` in one step: whoever reads it meanwhile, or is interrupted here, has the old file whole."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def _digest_of_both() -> str:
@@ -154,10 +162,10 @@ def _digest_of_refusals() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 1 if there is any fault."""
+    """Run the command line and return its exit code: 2 if there is any fault."""
     parser = argparse.ArgumentParser(description="Compile the provider index, the refusals and the message catalogues.")
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if a compiled file is out of date"
+        "--check", action="store_true", help="write nothing; exit with 2 if a compiled file is out of date"
     )
     parser.add_argument("--extract", action="store_true", help="first refresh the .pot and .po files from the code")
     options = parser.parse_args(arguments)
@@ -166,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults = check_data() if options.check else compile_data() + compile_catalogues()
     for fault in faults:
         print(fault, file=sys.stderr)
-    return 1 if faults else 0
+    return 2 if faults else 0
 
 
 if __name__ == "__main__":

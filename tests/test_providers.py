@@ -473,7 +473,7 @@ def test_the_compiled_index_belongs_to_the_database() -> None:
 
 def test_a_missing_index_is_reported_and_then_made(checkout: Path) -> None:
     before = compile_in(checkout, "--check")
-    assert (before.returncode, before.stdout) == (1, "")
+    assert (before.returncode, before.stdout) == (2, "")
     assert "mailsetup/providers.idx is missing: run python data/compile.py\n" in before.stderr
     assert compile_in(checkout).returncode == 0
     assert compile_in(checkout, "--check").returncode == 0
@@ -491,7 +491,7 @@ def test_an_index_of_another_file_or_version_is_reported(checkout: Path, old: st
     index = checkout / "mailsetup" / "providers.idx"
     index.write_bytes(encode(PROVIDERS, compiler.digest(SOURCE)).replace(old.encode(), new.encode(), 1))
     result = compile_in(checkout, "--check")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert f"mailsetup/providers.idx {reason}" in result.stderr
 
 
@@ -502,7 +502,7 @@ def test_a_fault_in_the_database_stops_the_build_and_leaves_the_old_index(checko
     yaml.write_bytes(SOURCE.replace(b"imap.qq.com:993 tls", b"imap.qq.com:993 starttls", 1))
     line = SOURCE[: SOURCE.index(b"imap.qq.com:993 tls")].count(b"\n") + 1
     result = compile_in(checkout)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr == f"data/providers.yaml:{line}: port 993 begins with TLS: write tls\n"
     assert index.read_bytes() == b"old"
 
@@ -522,7 +522,7 @@ def test_a_broken_message_catalogue_stops_the_build_with_its_line(checkout: Path
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "mailsetup.po").write_text('msgid "a"\nmsgstr "b"\nnonsense\n', encoding="utf-8")
     result = compile_in(checkout)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.startswith("mailsetup/locale/zh_CN/LC_MESSAGES/mailsetup.po:")
     assert not (folder / "mailsetup.mo").exists()
 
@@ -550,3 +550,28 @@ def test_the_example_in_the_document_is_a_valid_file() -> None:
     providers, faults = compiler.compile_providers(example.encode(), "docs/database.md")
     assert faults == []
     assert len(providers) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (b"\xff", "this is not UTF-8"),
+        (b"\t- id: x\n", "this is not YAML: found character '\\t' that cannot start any token"),
+        (b"- id: x\n  nonsense: 1\n", "unknown key nonsense, known are: "),
+        (b"- id: [x]\n", "a single value is expected here"),
+        (b"- id: x\n  imap: [imap..example.com:993 tls]\n", "imap..example.com is not a host name"),
+        (b"- id: x\n  imap: [imap.example.com:0 tls]\n", "0 is not a port"),
+        (b"- id: x\n  domains: [qq.com]\n", "qq.com is already in line "),
+    ],
+)
+def test_no_faulty_file_is_written_over_a_good_index(checkout: Path, fault: bytes, message: str) -> None:
+    index = checkout / "mailsetup" / "providers.idx"
+    index.write_bytes(b"old")
+    (checkout / "data" / "providers.yaml").write_bytes(SOURCE + fault)
+    result = compile_in(checkout)
+    assert result.returncode == 2
+    assert any(
+        message in line and re.match(r"data/providers\.yaml:[0-9]+: ", line) for line in result.stderr.splitlines()
+    )
+    assert "Traceback" not in result.stderr
+    assert index.read_bytes() == b"old"

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..i18n import _
 from ..index import Index
 from ..model import Provider
-from . import EXIT_FAULT, EXIT_NOTHING, EXIT_OK
+from . import EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 
 
 class Providers(helptext.Group):
@@ -43,7 +43,9 @@ def _list(search: str, as_json: bool) -> int:
     """List providers."""
     wanted = search.casefold()
     found = [
-        p for p in Index.load() if any(wanted in word.casefold() for word in (p.id, p.name, p.name_zh, *p.domains))
+        p
+        for p in Index.load()
+        if any(wanted in word.casefold() for word in (p.id, p.name, p.name_zh, *p.domains, *p.reported_domains))
     ]
     render.providers(found, as_json=as_json, full=False)
     return EXIT_OK if found else EXIT_NOTHING
@@ -71,7 +73,7 @@ def _check(file: str | None) -> int:
     for fault in faults:
         click.echo(str(fault))
     if faults:
-        return EXIT_FAULT
+        return EXIT_USAGE
     click.echo(_("{path}: {count} providers, no faults").format(path=path, count=len(checked)))
     return EXIT_OK
 
