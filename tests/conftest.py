@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from lab import Authority, Lab, missing, open_lab
+from proofs import PROVED
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,17 @@ def lab(authority: Authority) -> Iterator[Lab]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the laboratory, so that ``-m "not servers"`` leaves it out."""
+    """Mark what needs the laboratory, so that ``-m "not servers"`` leaves it out; put last what comes last."""
     for item in items:
         if isinstance(item, pytest.Function) and "lab" in item.fixturenames:
             item.add_marker(pytest.mark.servers)
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Record what a test that passed has proved (its marks ``proves``)."""
+    report = yield
+    if report.when == "call" and report.passed:
+        item.config.stash.setdefault(PROVED, set()).update(mark.args for mark in item.iter_markers("proves"))
+    return report

@@ -14,7 +14,7 @@ import pytest
 import mailsetup
 from lab import Lab
 from lab.fakes import SilentUDP
-from mailsetup.exporters import EXPORTERS
+from mailsetup.exporters import EXPORTERS, load
 from names import NameServer
 from product import Finished, run
 
@@ -30,7 +30,7 @@ def assert_usage_error(finished: Finished) -> None:
     assert re.fullmatch(r"mailsetup: error: [^\n]+\n", finished.stderr)
 
 
-@pytest.mark.parametrize("name", EXPORTERS)
+@pytest.mark.parametrize("name", [name for name in EXPORTERS if not load(name).SEVERAL_FILES])
 def test_standard_output_file_and_folder_get_the_bytes_that_the_library_makes(name: str, tmp_path: Path) -> None:
     (file,) = mailsetup.export(QQ, name, offline=True).files
     to_stdout = export(QQ, "--to", name)
@@ -57,7 +57,8 @@ def test_the_formats_are_what_they_are_called() -> None:
 
 def test_the_same_export_twice_is_the_same() -> None:
     for name in EXPORTERS:
-        assert export(QQ, "--to", name).body == export(QQ, "--to", name).body
+        if not load(name).SEVERAL_FILES:
+            assert export(QQ, "--to", name).body == export(QQ, "--to", name).body
 
 
 @pytest.mark.parametrize("target", ["file", "folder"])
@@ -123,6 +124,16 @@ def test_a_file_without_secrets_may_be_read_by_others(tmp_path: Path) -> None:
         ["--list", QQ],
         ["--list", "--to", "thunderbird"],
         ["--list", "-o", "formats.txt"],
+        ["--list", "--bundle", "folder"],
+        [QQ, "--to", "thunderbird", "--client-version", "128"],
+        [QQ, "--to", "thunderbird", "--append", "-o", "x.xml"],
+        ["--bundle", "folder"],
+        ["user@", "--bundle", "folder"],
+        [QQ, "--to", "thunderbird", "--bundle", "folder"],
+        [QQ, "--bundle", "folder", "-o", "x.xml"],
+        [QQ, "--bundle", "folder", "--client-version", "1"],
+        [QQ, "--bundle", "folder", "--append"],
+        [QQ, "--bundle", "absent/folder"],
     ],
 )
 def test_wrong_usage_ends_with_one_line(arguments: list[str]) -> None:
@@ -244,7 +255,52 @@ def test_the_formats_are_listed_for_people_and_for_programs() -> None:
         assert record["judged_by"] in {"client", "rules"}
         assert set(record["protocols"]) <= {"imap", "pop3", "smtp"}
         assert isinstance(record["several_files"], bool)
-    assert [record["format"] for record in records if not record["needs_address"]] == ["thunderbird"]
+    assert "thunderbird" in [record["format"] for record in records if not record["needs_address"]]
+
+
+def test_a_bundle_has_a_folder_for_each_format_and_a_list_of_them(tmp_path: Path) -> None:
+    finished = export(QQ, "--bundle", str(tmp_path / "all"))
+    assert (finished.code, finished.stdout) == (0, "")
+    assert "授权码" in finished.stderr
+    folders = {path.name for path in (tmp_path / "all").iterdir() if path.is_dir()}
+    readme = (tmp_path / "all" / "README.md").read_text("utf-8")
+    assert {"thunderbird", "outlook", "apple", "steps"} <= folders
+    assert set(re.findall(r"^## (.+)$", readme, re.MULTILINE)) - {"Not possible"} == folders
+    for name in folders:
+        for file in mailsetup.export(QQ, name, offline=True).files:
+            assert (tmp_path / "all" / name / file.name).read_bytes() == file.body
+            assert f"]({name}/{file.name})" in readme
+    refused = re.findall(r"^- \*\*(.+?)\*\* \(", readme, re.MULTILINE)
+    assert [name for name in EXPORTERS if name not in folders] == refused
+
+
+def test_a_bundle_says_which_formats_cannot_express_the_account_and_why(tmp_path: Path) -> None:
+    assert export("me@outlook.com", "--bundle", str(tmp_path)).code == 0
+    readme = (tmp_path / "README.md").read_text("utf-8")
+    (reason,) = re.findall(r"^- \*\*apple\*\* \(Apple Mail.*\): (.*)$", readme, re.MULTILINE)
+    assert "OAuth2" in reason
+    assert not (tmp_path / "apple").exists()
+    assert (tmp_path / "thunderbird" / "outlook.com.xml").exists()
+
+
+def test_a_bundle_replaces_nothing_and_writes_nothing_where_one_of_its_files_exists(tmp_path: Path) -> None:
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps" / "qq.com.md").write_bytes(b"precious")
+    assert_usage_error(export(QQ, "--bundle", str(tmp_path)))
+    assert [path.name for path in tmp_path.rglob("*")] == ["steps", "qq.com.md"]
+    assert export(QQ, "--bundle", str(tmp_path), "--force").code == 0
+    assert (tmp_path / "steps" / "qq.com.md").read_bytes() != b"precious"
+
+
+def test_a_bundle_for_an_account_without_usable_servers_is_refused_whole(tmp_path: Path) -> None:
+    assert export("me@proton.me", "--bundle", str(tmp_path / "all")).code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_for_a_domain_has_the_formats_that_are_about_nobody(tmp_path: Path) -> None:
+    assert export("qq.com", "--bundle", str(tmp_path)).code == 0
+    assert (tmp_path / "thunderbird" / "qq.com.xml").exists()
+    assert not (tmp_path / "outlook").exists()
 
 
 def test_no_network_is_no_export() -> None:

@@ -1,5 +1,6 @@
-"""Every format for every kind of server: compared with a stored file, and read back.
+"""Formats for every kind of server: compared with a stored file, and read back.
 
+These are the formats that we have a reader of our own for; the tests of the others feed the programs themselves.
 Run with MAILSETUP_UPDATE_GOLDEN=1 to rewrite the stored files, then review the difference.
 """
 
@@ -33,7 +34,7 @@ def _account(name: str, protocol: Protocol, security: Security) -> Account:
 
 CASES = [
     pytest.param(name, protocol, security, id=f"{name}-{protocol}-{security}")
-    for name in exporters.EXPORTERS
+    for name in READERS
     for protocol in (Protocol.IMAP, Protocol.POP3)
     for security in (Security.TLS, Security.STARTTLS)
 ]
