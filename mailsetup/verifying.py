@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
-from . import database, jsonform
+from . import database, jsonform, refusals
 from .deadline import Deadline
 from .errors import ConnectFailed, NetworkError
 from .i18n import N_, _
@@ -24,8 +24,10 @@ from .model import (
     Evidence,
     NetworkOptions,
     ProbeResult,
+    Protocol,
     Provider,
     ProviderStatus,
+    Refusal,
     Security,
     Stage,
 )
@@ -215,7 +217,13 @@ async def _probe_in_turns(
 
 
 async def _probe(candidate: Candidate, options: NetworkOptions, resolver: Resolver) -> ProbeResult:
-    return await probe_endpoint(candidate, Network(options, resolver, Deadline(timeout_s(options))))
+    owners = frozenset(evidence.locator for evidence in candidate.evidence)
+    network = Network(options, resolver, Deadline(timeout_s(options)))
+
+    def meaning(protocol: Protocol, reply: str) -> Refusal | None:
+        return refusals.meaning(protocol, reply, owners)
+
+    return await probe_endpoint(candidate, network, meaning=meaning)
 
 
 def _connections(candidate: Candidate) -> dict[str, int]:

@@ -57,7 +57,8 @@ ARROWS: dict[str, set[str]] = {
     "api": FACTS
     | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
     | {"wire"},
-    "verifying": FACTS | {"database", "deadline", "i18n", "jsonform", "net", "prober", "probing", "resolver"},
+    "verifying": FACTS
+    | {"database", "deadline", "i18n", "jsonform", "net", "prober", "probing", "refusals", "resolver"},
     "journal": FACTS | {"jsonform"},
     "reports": FACTS | {"i18n", "jsonform", "verifying"},
     "patching": FACTS | {"compiler"},

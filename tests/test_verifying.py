@@ -249,6 +249,18 @@ def test_a_refused_certificate_is_looked_at_only_after_hanging_up(authority: Aut
     assert witness.first_had_hung_up
 
 
+def test_words_that_a_provider_refuses_with_are_understood(authority: Authority) -> None:
+    script: list[Step] = [StartTLS(), Say(b"421 HL:ICC 163 smtp8,DsCowACXb,203.0.113.9\r\n"), Wait()]
+
+    async def work(options: NetworkOptions, resolver: Resolver) -> list[tuple[str, ProbeResult]]:
+        async with ScriptedServer(script, authority.server_context("smtp.site.test")) as server:
+            ends = Endpoint(SMTP, "smtp.site.test", server.port, TLS)
+            return await verified([listed("163", ends)], options, resolver)
+
+    ((_host, result),) = run(work, authority, hosts=["smtp.site.test"])
+    assert result.code == "auth.rate_limited"  # too many connections from here, says NetEase
+
+
 def test_a_server_that_never_answers_delays_nobody_else(authority: Authority) -> None:
     async def work(options: NetworkOptions, resolver: Resolver) -> tuple[list[str], float, str | None]:
         with SilentServer() as silent:
