@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from documents import code, read
 from mailsetup.pasted import MAX_BYTES
 from mailsetup.text import cells
 from product import run
@@ -46,6 +49,24 @@ def test_words_may_be_given_without_quotes() -> None:
     quoted = run("explain", LOGIN_FAIL)
     assert run("explain", *LOGIN_FAIL.split()) == quoted
     assert quoted.code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("-ERR [SYS/TEMP] no such help",), ("-ERR", "[SYS/TEMP]", "no"), ("--", "-err [sys/temp]")]
+)
+def test_a_refusal_of_pop3_is_no_option(words: tuple[str, ...]) -> None:
+    (match,) = run("explain", "--json", *words).record["matches"]
+    assert (match["code"], match["protocol"]) == ("auth.temporary", "pop3")
+
+
+@pytest.mark.parametrize(
+    ("title", "described"),
+    [("explain", lambda record: record), ("Match", lambda record: record["matches"][0])],
+)
+def test_the_keys_are_described_in_their_order(title: str, described: Callable[[Any], dict[str, Any]]) -> None:
+    (table,) = read("docs/json.md").section(title).tables
+    record = run("explain", LOGIN_FAIL, "--json").record
+    assert [code(key)[0] for key, _meaning in table] == list(described(record))
 
 
 @pytest.mark.parametrize("key", ["126", "126.com", "LI@126.com"])

@@ -20,8 +20,16 @@ from ..wire.refusal import is_retryable
 from . import EXIT_NOTHING, EXIT_OK
 
 
+class _Command(helptext.Command):
+    """A command that takes what a POP3 server says for what it is, and not for options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # RFC 1939 §3: "-ERR" begins every refusal. Behind a space, which is dropped later, it is no option to click.
+        return super().parse_args(ctx, [f" {arg}" if arg.upper().startswith("-ERR") else arg for arg in args])
+
+
 @click.command(
-    cls=helptext.Command,
+    cls=_Command,
     help=_(
         "Explain what a mail server or mail program said when it refused, and say what to do. "
         "TEXT is its message, or - to read it from standard input.\n\n"
