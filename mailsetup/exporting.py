@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -87,9 +88,7 @@ def formats() -> list[dict[str, object]]:
 
 def _deliver(made: Export, exporter: Exporter, place: Place) -> None:
     if place.output is None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(made.files[0].body)
-        sys.stdout.buffer.flush()
+        _print(made)
         return
     output = Path(place.output)
     if exporter.SEVERAL_FILES:
@@ -100,11 +99,29 @@ def _deliver(made: Export, exporter: Exporter, place: Place) -> None:
         _write_one(output / made.files[0].name if output.is_dir() else output, made, place)
 
 
+def _print(made: Export) -> None:
+    if made.drawing and sys.stdout.isatty():
+        _draw(made.drawing)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(made.files[0].body)
+    sys.stdout.buffer.flush()
+
+
+def _draw(rows: tuple[str, ...]) -> None:
+    """Show ``rows`` in their colours, without which a dark terminal would show the negative of them."""
+    if shutil.get_terminal_size().columns < len(rows[0]):
+        raise InputError("input.narrow_terminal", columns=str(len(rows[0])))
+    for row in rows:
+        click.echo(click.style(row, fg="black", bg="bright_white"), color=True)
+
+
 def _write_one(output: Path, made: Export, place: Place) -> None:
     """The main file to ``output``. One that may have other accounts in it is added to, or it is said how to."""
     addition = made.addition
     if addition is None or place.force or not output.exists():
-        _write(output, made.files[0], force=place.force)
+        form = next((form for form in made.forms if Path(form.name).suffix == output.suffix.lower()), made.files[0])
+        _write(output, form, force=place.force)
     elif not place.append:
         click.echo(addition.body.decode(), nl=False)
         raise InputError("input.file_has_accounts", path=str(output))
@@ -115,7 +132,11 @@ def _write_one(output: Path, made: Export, place: Place) -> None:
 
 
 def _deliver_bundle(made: Bundle, folder: Path, *, force: bool) -> None:
-    places = [(folder / name / file.name, file) for name, export in made.exports.items() for file in export.files]
+    places = [
+        (folder / name / file.name, file)
+        for name, export in made.exports.items()
+        for file in (*export.files, *export.forms)
+    ]
     places.append((folder / made.readme.name, made.readme))
     existing = [path for path, _file in places if path.exists()]
     if existing and not force:

@@ -45,7 +45,7 @@ def append(path: Path, body: bytes, marks: Iterable[str]) -> Path:
         with path.open("r+b", buffering=0) as file:
             before = file.readall()
             _check_text(path, before, marks)
-            backup = _back_up(path, before)
+            backup = back_up(path, before)
             try:
                 _write_all(file, _continuation(before, body))
             except OSError:
@@ -73,8 +73,11 @@ def _check_text(path: Path, before: bytes, marks: Iterable[str]) -> None:
             raise InputError("input.account_exists", path=str(path), line=mark)
 
 
-def _back_up(path: Path, body: bytes) -> Path:
-    """A copy beside ``path`` under the first free name, as open to others as the original at most."""
+def back_up(path: Path, body: bytes) -> Path:
+    """A copy of the file at ``path`` with ``body``, beside it under the first free name; return its path.
+
+    It is as open to others as the original at most. Raise OSError if it cannot be written.
+    """
     mode = path.stat().st_mode & 0o777
     for number in count(1):
         backup = path.with_name(f"{path.name}.bak{number}")

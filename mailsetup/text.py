@@ -144,12 +144,30 @@ _ERRORS = {
         "{path} exists already and may hold other accounts: let --append add the lines above to it, or replace it "
         "with --force"
     ),
+    "input.narrow_terminal": N_(
+        "the terminal is narrower than the code ({columns} columns): make it wider, or write a picture with -o NAME.png"
+    ),
+    "input.no_profile": N_(
+        "no profile of Thunderbird was found: start Thunderbird once, or name the profile folder with --profile"
+    ),
+    "input.several_profiles": N_("there are several profiles of Thunderbird; name one with --profile: {profiles}"),
+    "input.not_a_profile": N_(
+        "{path} is no profile of Thunderbird, or one that was never started: there is no prefs.js in it"
+    ),
+    "input.profile_in_use": N_("Thunderbird is using {path}: close it first, and try again"),
+    "input.profile_user_js": N_(
+        "{path} sets the list of accounts at every start, so an account added to the profile would disappear: "
+        "remove those lines or the file"
+    ),
     "input.account_exists": N_("{path} has this account already (“{line}”): nothing was added"),
     "input.client_version": N_("the format {format} knows no version {version} of its program: give one of {known}"),
     "input.no_client_versions": N_(
         "the format {format} is the same for every version of its program: leave out --client-version"
     ),
     "export.no_address": N_("this format is about one person: give a full mail address, not only the domain {domain}"),
+    "export.other_settings": N_(
+        "the profile has {address} already, with the server {host}: remove that account in Thunderbird first"
+    ),
     "export.no_incoming": N_("there is no server for incoming mail to export"),
     "export.no_outgoing": N_("there is no server for outgoing mail to export"),
     "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),

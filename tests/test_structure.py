@@ -43,7 +43,9 @@ ARROWS: dict[str, set[str]] = {
     "layout": FACTS | {"i18n", "diagnosis", "reasons", "text"},
     "jsonform": FACTS | {"i18n", "text", "diagnosis"},
     "wire": FACTS | {"wire"},
-    "exporters": FACTS | {"i18n", "address", "clientconfig", "exporters", "text"},
+    "preferences": FACTS,
+    "profiles": {"errors", "files", "preferences"},
+    "exporters": FACTS | {"i18n", "address", "clientconfig", "exporters", "preferences", "text"},
     "database": FACTS | {"index"},
     "sources": FACTS | {"address", "database", "index", "clientconfig", "sources"},
     "tls": FACTS | {"wire"},
@@ -87,6 +89,7 @@ LIBRARIES = {
     "idna": {"address"},
     "publicsuffixlist": {"address"},
     "cryptography": {"tls"},
+    "segno": {"exporters"},
     "yaml": {"yamlfile", "compiler", "patching", "refusal_compiler"},
 }
 # Sockets, TLS and the event loop stay out of everything that claims to be pure.
@@ -95,10 +98,12 @@ PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
     *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
     *("bundling", "jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
+    "preferences",
 }
 # Modules whose import would cost an offline lookup more than it is worth.
 TOO_DEAR = {
     *("rich", "dns", "asyncio", "ssl", "socket", "yaml", "h11", "idna", "publicsuffixlist", "cryptography"),
+    "segno",
     *(
         "importlib.metadata",
         "importlib.resources",

@@ -240,6 +240,9 @@ def test_every_bad_input_has_its_own_words_on_one_line(tmp_path: Path) -> None:
     # In a checkout the hand-written file is there. The others are provoked in test_exporting.py and test_files.py.
     not_here = {"input.no_provider_file", "input.needs_folder", "input.client_version"}
     not_here |= {"input.append_needs_file", "input.file_has_accounts", "input.account_exists"}
+    # And these in test_profiles.py and test_cli_export.py.
+    not_here |= {"input.no_profile", "input.several_profiles", "input.not_a_profile", "input.profile_in_use"}
+    not_here |= {"input.profile_user_js", "input.narrow_terminal"}
     wanted = {code for code in text.ERROR_CODES if code.startswith("input.")} - not_here
     cases = input_errors(tmp_path)
     assert set(cases) == wanted

@@ -22,7 +22,13 @@ from ..model import Protocol as MailProtocol
 # Name on the command line -> module beside this file; imported on use, because start-up pays for every import.
 EXPORTERS = {
     "thunderbird": "thunderbird",
+    "thunderbird-profile": "thunderbird_profile",
+    "thunderbird-policies": "thunderbird_policies",
+    "thunderbird-android": "thunderbird_android",
+    "k9": "k9",
     "outlook": "outlook",
+    "outlook-autodiscover": "outlook_autodiscover",
+    "outlook-registry": "outlook_registry",
     "apple": "apple",
     "steps": "steps",
 }
@@ -59,6 +65,8 @@ class Export(NamedTuple):
     files: tuple[ExportFile, ...]  # at least one; the first is the main one
     notices: tuple[Notice, ...] = ()  # what the format could not express, or the user must know to use it
     addition: Addition | None = None  # to the main file; exactly from exporters with APPEND
+    forms: tuple[ExportFile, ...] = ()  # the content of the main file in other forms: -o chooses by its suffix
+    drawing: tuple[str, ...] = ()  # rows that a terminal shows instead of the main file, black on white
 
 
 class Exporter(Protocol):

@@ -51,8 +51,8 @@ _REPLACED = (*PLACEHOLDERS, "%REALNAME%")
 def render(account: Account) -> Export:
     """One file, named after the domain; raise ExportError (``export.*``) where it would be refused or misread."""
     servers = (
-        *expressible(account.incoming, _can_receive, "export.no_incoming"),
-        *expressible(account.outgoing, _can_send, "export.no_outgoing"),
+        *expressible(account.incoming, can_receive, "export.no_incoming"),
+        *expressible(account.outgoing, can_send, "export.no_outgoing"),
     )
     domain = account.address.domain
     name = account.provider.name if account.provider else domain
@@ -64,14 +64,16 @@ def render(account: Account) -> Export:
     return Export((ExportFile(f"{domain}.xml", MEDIA_TYPE, body),), notices)
 
 
-def _can_receive(endpoint: Endpoint, method: Authentication) -> bool:
+def can_receive(endpoint: Endpoint, method: Authentication) -> bool:
+    """Whether Thunderbird can log in to a server for incoming mail with ``method``."""
     if method is Authentication.OAUTH2:
         return any(is_subdomain(endpoint.host, host) for host in OAUTH2_HOSTS)
     return method is not Authentication.NONE
 
 
-def _can_send(endpoint: Endpoint, method: Authentication) -> bool:
-    return method is Authentication.NONE or _can_receive(endpoint, method)
+def can_send(endpoint: Endpoint, method: Authentication) -> bool:
+    """Whether Thunderbird can log in to a server for outgoing mail with ``method``, which may be none."""
+    return method is Authentication.NONE or can_receive(endpoint, method)
 
 
 def _username(server: AccountServer, account: Account) -> str:

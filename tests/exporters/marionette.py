@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -65,11 +65,17 @@ class Thunderbird:
 
 
 @contextmanager
-def thunderbird(program: str, profile: Path) -> Iterator[Thunderbird]:
-    """Start ``program`` with a fresh profile folder, and end it afterwards whatever happened."""
+def thunderbird(
+    program: str, profile: Path, preferences: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[Thunderbird]:
+    """Start ``program`` with a profile folder, and end it afterwards whatever happened.
+
+    ``preferences`` are further statements for the profile's user.js, which is written anew; ``environment`` is added to
+    that of the program.
+    """
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port: int = reserved.getsockname()[1]
-    (profile / "user.js").write_text(_PREFERENCES.format(port=port))
+    (profile / "user.js").write_text(_PREFERENCES.format(port=port) + preferences, "utf-8")
     # --remote-allow-system-access: since version 138 scripts have the program's rights only where this is given.
     options = ["--headless", "--marionette", "--remote-allow-system-access", "--no-remote"]
     with ExitStack() as stack:
@@ -78,7 +84,7 @@ def thunderbird(program: str, profile: Path) -> Iterator[Thunderbird]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "HOME": str(profile), "MOZ_CRASHREPORTER_DISABLE": "1"},
+            env={**os.environ, "HOME": str(profile), "MOZ_CRASHREPORTER_DISABLE": "1", **(environment or {})},
         )
         stack.callback(_end, process)
         connection = stack.enter_context(_connect(process, port))
