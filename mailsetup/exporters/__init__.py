@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from hashlib import sha256
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
+from urllib.parse import quote
 
 from ..address import parse, printable
 from ..errors import ExportError, InputError
@@ -30,6 +32,14 @@ EXPORTERS = {
     "outlook-autodiscover": "outlook_autodiscover",
     "outlook-registry": "outlook_registry",
     "apple": "apple",
+    "msmtp": "msmtp",
+    "mbsync": "mbsync",
+    "mutt": "mutt",
+    "fetchmail": "fetchmail",
+    "getmail": "getmail",
+    "offlineimap": "offlineimap",
+    "aerc": "aerc",
+    "himalaya": "himalaya",
     "steps": "steps",
 }
 
@@ -170,6 +180,52 @@ def method(endpoint: Endpoint, can: Can) -> Authentication:
     return next((word for word in endpoint.authentication if can(endpoint, word)), Authentication.PASSWORD)
 
 
+def takes_password(_endpoint: Endpoint, method: Authentication) -> bool:
+    """Whether ``method`` is a password: the ``Can`` of clients that know nothing else, or need to be told of it."""
+    return method in PASSWORDS
+
+
+def implicit_tls(servers: tuple[AccountServer, ...], alternative: str) -> tuple[AccountServer, tuple[Notice, ...]]:
+    """The first incoming server with implicit TLS, of the preferred protocol if there is one, and what to know.
+
+    For formats that cannot demand STARTTLS. Raise ExportError (``export.incoming_starttls``), naming the format
+    ``alternative``, if there is no such server.
+    """
+    preferred = servers[0].endpoint
+    usable = [server for server in servers if server.endpoint.security is Security.TLS]
+    if not usable:
+        raise ExportError("export.incoming_starttls", protocol=str(preferred.protocol), alternative=alternative)
+    chosen = min(usable, key=lambda server: server.endpoint.protocol is not preferred.protocol)
+    if preferred.security is Security.TLS:
+        return chosen, ()
+    facts = {
+        "protocol": str(chosen.endpoint.protocol),
+        "host": chosen.endpoint.host,
+        "port": str(chosen.endpoint.port),
+        "instead_of": f"{preferred.host}:{preferred.port}",
+    }
+    return chosen, (Notice("export.other_incoming", facts),)
+
+
+def url(scheme: str, server: AccountServer) -> str:
+    """The URL of ``server`` with its user name, if it has one, percent-encoded (RFC 3986 §3.2.1)."""
+    login = f"{quote(server.username, safe='')}@" if server.username else ""
+    return f"{scheme}://{login}{server.endpoint.host}:{server.endpoint.port}"
+
+
+def label(address: Address) -> str:
+    """A name for the account in a file that may hold several, and for its folder: as readable as it may be.
+
+    It has letters, digits and ``._+@-`` only, so it needs no quotes anywhere, and begins with none of ``.+-``. Where
+    the address has others, they become "_", and a digest keeps labels of different addresses apart.
+    """
+    text = full_address(address)
+    readable = "".join(character if character.isalnum() or character in "._+@-" else "_" for character in text)
+    if readable[0] in ".+-":
+        readable = f"_{readable[1:]}"
+    return readable if readable == text else f"{readable}-{sha256(text.encode()).hexdigest()[:8]}"
+
+
 def full_address(address: Address) -> str:
     """``address`` as text; raise ExportError if it is only a domain."""
     if address.local_part is None:
@@ -188,6 +244,12 @@ def display_name(account: Account) -> str:
     if not name.translate(_WITHOUT_JOINERS).isprintable():
         raise ExportError("export.unsafe_value", field="display_name", value=printable(name))
     return name
+
+
+def nameless(account: Account) -> tuple[Notice, ...]:
+    """The notice that the format holds no display name, if there is one; raise ExportError as ``display_name`` does."""
+    name = display_name(account)
+    return (Notice("export.no_display_name", {"name": name}),) if name else ()
 
 
 def refuse_unsafe(**values: str) -> None:

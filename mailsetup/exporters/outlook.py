@@ -13,7 +13,18 @@ import unicodedata
 from ..errors import ExportError
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Endpoint, Notice, Protocol, Security
-from . import PASSWORDS, Export, ExportFile, display_name, expressible, full_address, imap_id, method, refuse_unsafe
+from . import (
+    PASSWORDS,
+    Export,
+    ExportFile,
+    display_name,
+    expressible,
+    full_address,
+    imap_id,
+    implicit_tls,
+    method,
+    refuse_unsafe,
+)
 
 NAME = "outlook"
 TITLE = N_("Outlook for Windows, classic (2007 to 365)")
@@ -74,7 +85,8 @@ _Section = tuple[str, list[tuple[str, str | int]]]
 def render(account: Account) -> Export:
     """One file, named after the domain; raise ExportError (``export.*``) where Outlook could not connect with it."""
     address = full_address(account.address)
-    incoming, notices = _incoming(account)
+    # No key says STARTTLS for incoming mail: UseSSL means TLS from the first byte.
+    incoming, notices = implicit_tls(expressible(account.incoming, _can_receive, "export.no_incoming"), "steps")
     outgoing = expressible(account.outgoing, _can_send, "export.no_outgoing")[0]
     name, name_notices = _encodable_name(display_name(account) or address, address)
     _check(display_name=name, address=address, username=incoming.username, outgoing_username=outgoing.username)
@@ -102,28 +114,6 @@ def render(account: Account) -> Export:
         (ExportFile(f"{account.address.domain}.prf", MEDIA_TYPE, body),),
         (*notices, *name_notices, *imap_id(account, incoming, "Outlook")),
     )
-
-
-def _incoming(account: Account) -> tuple[AccountServer, tuple[Notice, ...]]:
-    """The first server with implicit TLS, of the preferred protocol if there is one.
-
-    No key says STARTTLS for incoming mail: UseSSL means TLS from the first byte.
-    """
-    servers = expressible(account.incoming, _can_receive, "export.no_incoming")
-    preferred = servers[0].endpoint
-    usable = [server for server in servers if server.endpoint.security is Security.TLS]
-    if not usable:
-        raise ExportError("export.incoming_starttls", protocol=str(preferred.protocol), alternative="steps")
-    chosen = min(usable, key=lambda server: server.endpoint.protocol is not preferred.protocol)
-    if preferred.security is Security.TLS:
-        return chosen, ()
-    facts = {
-        "protocol": str(chosen.endpoint.protocol),
-        "host": chosen.endpoint.host,
-        "port": str(chosen.endpoint.port),
-        "instead_of": f"{preferred.host}:{preferred.port}",
-    }
-    return chosen, (Notice("export.other_incoming", facts),)
 
 
 def _account(address: str, name: str, incoming: AccountServer, outgoing: AccountServer) -> list[tuple[str, str | int]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import plistlib
 import re
+import tomllib
+from configparser import RawConfigParser
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 from markdown_it import MarkdownIt
@@ -146,9 +149,103 @@ def read_steps(body: bytes, _address: Address) -> list[Setting]:
     ]
 
 
+def keywords(body: bytes, separator: str = " ") -> dict[str, str]:
+    """Lines of a keyword and a value, which may stand in double quotes; what is said twice is said last."""
+    pairs = (line.strip().partition(separator) for line in body.decode().splitlines())
+    return {key.strip(): value.strip().removeprefix('"').removesuffix('"') for key, _, value in pairs}
+
+
+def read_msmtp(body: bytes, _address: Address) -> list[Setting]:
+    found = keywords(body)
+    assert (found["tls"], found["tls_trust_file"]) == ("on", "system")
+    security = {"on": "starttls", "off": "tls"}[found["tls_starttls"]]
+    return [Setting("smtp", found["host"], int(found["port"]), security, found["user"])]
+
+
+def read_mbsync(body: bytes, _address: Address) -> list[Setting]:
+    found = keywords(body)
+    security = {"IMAPS": "tls", "STARTTLS": "starttls"}[found["TLSType"]]
+    return [Setting("imap", found["Host"], int(found["Port"]), security, found["User"])]
+
+
+def read_url(url: str) -> Setting:
+    """A server by its URL; what does not end with "s" is meant for STARTTLS."""
+    parts = urlsplit(url)
+    assert parts.hostname and parts.port
+    protocol = {"imap": "imap", "pop": "pop3", "smtp": "smtp"}[parts.scheme.removesuffix("s")]
+    security = "tls" if parts.scheme.endswith("s") else "starttls"
+    return Setting(protocol, parts.hostname, parts.port, security, unquote(parts.username or ""))
+
+
+def read_mutt(body: bytes, _address: Address) -> list[Setting]:
+    found = keywords(body, "=")
+    assert found["set ssl_force_tls"] == "yes"
+    incoming = read_url(found.get("set folder") or found["set pop_host"])
+    assert found.get("set imap_user", incoming.username) == incoming.username
+    return [incoming, read_url(found["set smtp_url"])]
+
+
+def read_fetchmail(body: bytes, _address: Address) -> list[Setting]:
+    words = body.decode().splitlines()[1:]
+    found = re.fullmatch(r'poll (\S+) protocol (\S+) service (\d+) +user "(.*?)" (.*) sslcertck keep', "".join(words))
+    assert found
+    host, protocol, port, username, security = found.groups()
+    return [Setting(protocol, host, int(port), {"ssl": "tls"}.get(security, "starttls"), username)]
+
+
+def ini_sections(body: bytes) -> RawConfigParser:
+    """An INI file without interpolation."""
+    parser = RawConfigParser()
+    parser.read_string(body.decode())
+    return parser
+
+
+def read_getmail(body: bytes, _address: Address) -> list[Setting]:
+    found = ini_sections(body)["retriever"]
+    assert found["ca_certs"]
+    protocol = {"SimpleIMAPSSLRetriever": "imap", "SimplePOP3SSLRetriever": "pop3"}[found["type"]]
+    return [Setting(protocol, found["server"], found.getint("port"), "tls", found["username"])]
+
+
+def read_offlineimap(body: bytes, _address: Address) -> list[Setting]:
+    sections = ini_sections(body)
+    name = sections[f"Account {sections['general']['accounts']}"]["remoterepository"]
+    found = sections[f"Repository {name}"]
+    assert (found["ssl"], found["sslcacertfile"]) == ("yes", "OS-DEFAULT")
+    username = found["remoteuser"].replace("%%", "%")
+    return [Setting("imap", found["remotehost"], found.getint("remoteport"), "tls", username)]
+
+
+def read_aerc(body: bytes, _address: Address) -> list[Setting]:
+    sections = ini_sections(body)
+    (name,) = sections.sections()
+    outgoing = read_url(sections[name]["outgoing"])
+    assert sections[name].get("smtp-starttls", "no") == ("yes" if outgoing.security == "starttls" else "no")
+    return [read_url(sections[name]["source"]), outgoing]
+
+
+def read_himalaya(body: bytes, _address: Address) -> list[Setting]:
+    (account,) = tomllib.loads(body.decode())["accounts"].values()
+    settings = []
+    for protocol in ("imap", "smtp"):
+        found = account[protocol]
+        setting = read_url(found["server"])
+        assert found.get("starttls", False) == (setting.security == "starttls")
+        settings.append(setting._replace(username=found["sasl"]["plain"]["username"]))
+    return settings
+
+
 READERS = {
     "thunderbird": read_thunderbird,
     "outlook": read_outlook,
     "apple": read_apple,
+    "msmtp": read_msmtp,
+    "mbsync": read_mbsync,
+    "mutt": read_mutt,
+    "fetchmail": read_fetchmail,
+    "getmail": read_getmail,
+    "offlineimap": read_offlineimap,
+    "aerc": read_aerc,
+    "himalaya": read_himalaya,
     "steps": read_steps,
 }
