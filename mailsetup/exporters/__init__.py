@@ -40,6 +40,10 @@ EXPORTERS = {
     "offlineimap": "offlineimap",
     "aerc": "aerc",
     "himalaya": "himalaya",
+    "env": "env",
+    "django": "django",
+    "nodemailer": "nodemailer",
+    "emacs": "emacs",
     "steps": "steps",
 }
 
@@ -250,6 +254,13 @@ def nameless(account: Account) -> tuple[Notice, ...]:
     """The notice that the format holds no display name, if there is one; raise ExportError as ``display_name`` does."""
     name = display_name(account)
     return (Notice("export.no_display_name", {"name": name}),) if name else ()
+
+
+def refuse_non_ascii(**values: str) -> None:
+    """Raise ExportError for a value with other than ASCII characters, naming it."""
+    for field, value in values.items():
+        if not value.isascii():
+            raise ExportError("export.non_ascii", field=field, value=printable(value))
 
 
 def refuse_unsafe(**values: str) -> None:
