@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,11 +24,12 @@ Writer = Callable[[Account], tuple[Notice, ...]]
 
 
 class Place(NamedTuple):
-    """Where an export goes: the options ``-o``, ``--force`` and ``--append``."""
+    """Where an export goes: the options ``-o``, ``--force``, ``--append`` and ``--profile``."""
 
     output: str | None  # a file or folder; None: standard output
     force: bool  # replace what is there
     append: bool  # add the account to a file that has others
+    profile: str | None = None  # add the account to this profile of Thunderbird instead (see ``profiles.find``)
 
 
 def exporter(name: str, target: str, password_command: str, client_version: str) -> Exporter:
@@ -47,6 +49,8 @@ def exporter(name: str, target: str, password_command: str, client_version: str)
 
 def writer(exporter: Exporter, place: Place) -> Writer:
     """What writes an account with ``exporter`` to ``place``; raise InputError for a place that it cannot write to."""
+    if place.profile is not None:
+        return _profile_writer(exporter, place.profile)
     if place.append and not exporter.APPEND:
         raise InputError("input.no_append", format=exporter.NAME)
     if place.append and place.output is None:
@@ -59,6 +63,28 @@ def writer(exporter: Exporter, place: Place) -> Writer:
         _deliver(made, exporter, place)
         click.echo(where(exporter, made, account.address.domain), err=True)
         return made.notices
+
+    return write
+
+
+def _profile_writer(exporter: Exporter, name: str) -> Writer:
+    """What adds an account to a profile of Thunderbird; raise InputError for another format, or without a profile."""
+    from . import profiles
+    from .exporters import thunderbird_profile
+
+    if exporter.NAME != thunderbird_profile.NAME:
+        raise InputError("input.no_profile_in_format", format=exporter.NAME, known=thunderbird_profile.NAME)
+    profile = profiles.find(name)
+
+    def write(account: Account) -> tuple[Notice, ...]:
+        backup = profiles.add(profile, partial(thunderbird_profile.preferences, account))
+        if backup is None:
+            click.echo(_("{path} has this account already: nothing was changed").format(path=profile), err=True)
+            return ()
+        click.echo(_("added to {path}; as it was before: {backup}").format(path=profile, backup=backup), err=True)
+        command = profiles.undo_command(profile, backup, sys.platform)
+        click.echo(_("To undo this before Thunderbird is started again: {command}").format(command=command), err=True)
+        return ()
 
     return write
 

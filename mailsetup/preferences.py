@@ -7,7 +7,6 @@ reads and writes the files.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -46,9 +45,11 @@ _STATEMENT = re.compile(
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"""\\(?:(["'\\nr])|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4}))""")
+# The escapes of strings, for ``str.translate``. The reader does not know all those of JavaScript and JSON.
+_ESCAPES = {code: f"\\x{code:02x}" for code in range(0x20)} | {ord('"'): '\\"', ord("\\"): "\\\\"}
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 # A key with its number, in the name of a preference ("mail.server.server2.type") or in a list ("account1,account2").
-_KEY = re.compile(r"(?:\A|[.,])(account|server|id|smtp)([0-9]{1,9})(?=[.,]|\Z)")
+_KEY = re.compile(r"(?:\A|[.,]\s*)(account|server|id|smtp)([0-9]{1,9})(?=\s*[.,]|\Z)")
 
 
 class Keys(NamedTuple):
@@ -211,8 +212,18 @@ def _folded(value: Value | None) -> str:
 
 
 def _statement(name: str, value: Value) -> str:
-    # JSON's ways of writing strings, numbers and truth values are among those that the file's reader knows.
-    return f"user_pref({json.dumps(name)}, {json.dumps(value, ensure_ascii=False)});"
+    match value:
+        case bool():
+            word = "true" if value else "false"
+        case int():
+            word = str(value)
+        case str():
+            word = _quoted(value)
+    return f"user_pref({_quoted(name)}, {word});"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 def _value(word: str) -> Value:

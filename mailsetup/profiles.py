@@ -8,24 +8,17 @@ from __future__ import annotations
 
 import configparser
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from . import files, preferences
 from .errors import InputError
 from .preferences import Keys, Preferences
 
 DEFAULT = "default"  # stands for the profile that Thunderbird starts with
-
-
-class Added(NamedTuple):
-    """What became of a profile."""
-
-    profile: Path
-    backup: Path | None  # its preferences as they were before; None: it had the account, and nothing was changed
 
 
 def find(name: str) -> Path:
@@ -82,9 +75,10 @@ def started_in(root: Path) -> Path | None:
     return folders[0] if folders else None
 
 
-def add(profile: Path, make: Callable[[Keys], Preferences]) -> Added:
-    """Add the account that ``make`` describes (see ``preferences.addition``) to ``profile``, after a backup.
+def add(profile: Path, make: Callable[[Keys], Preferences]) -> Path | None:
+    """Add the account that ``make`` describes (see ``preferences.addition``) to ``profile``.
 
+    Return the copy of its preferences that was made first, or None if it has the account: then nothing is changed.
     Raise InputError for what is no profile (``input.not_a_profile``), one in use (``input.profile_in_use``), one whose
     user.js would undo it at the next start (``input.profile_user_js``), or one that cannot be read or written;
     ExportError if it has the address with other servers.
@@ -99,21 +93,19 @@ def add(profile: Path, make: Callable[[Keys], Preferences]) -> Added:
             raise InputError("input.profile_user_js", path=str(profile / "user.js"))
         changes = preferences.addition(preferences.read(text), make)
         if not changes:
-            return Added(profile, None)
+            return None
         backup = files.back_up(path, text.encode("utf-8", "surrogateescape"))
         changed = preferences.changed(text, changes).encode("utf-8", "surrogateescape")
         files.write(path, changed, private=True, force=True)
-    return Added(profile, backup)
+    return backup
 
 
-def undo_command(added: Added, platform: str) -> str:
-    """A command line for the user's shell that makes the profile as it was before."""
-    import shlex
-
-    path = added.profile / "prefs.js"
+def undo_command(profile: Path, backup: Path, platform: str) -> str:
+    """A command line for the user's shell that makes ``profile`` as it was before, by ``sys.platform``."""
+    preferences_file = profile / "prefs.js"
     if platform == "win32":
-        return f'copy /Y "{added.backup}" "{path}"'  # a quotation mark cannot be in a file name there
-    return shlex.join(["cp", str(added.backup), str(path)])
+        return f'copy /Y "{backup}" "{preferences_file}"'  # a quotation mark cannot be in a file name there
+    return shlex.join(["cp", str(backup), str(preferences_file)])
 
 
 def _read(path: Path) -> str:

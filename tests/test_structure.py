@@ -69,7 +69,7 @@ ARROWS: dict[str, set[str]] = {
     "files": {"errors"},
     "password": {"errors", "i18n", "wire"},
     "bundling": FACTS | {"exporters", "i18n", "text"},
-    "exporting": FACTS | {"address", "bundling", "exporters", "files", "i18n"},
+    "exporting": FACTS | {"address", "bundling", "exporters", "files", "i18n", "profiles"},
     "helptext": {"i18n", "text"},
     "options": {"__init__", "model", "i18n", "resolver", "tls"},
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},

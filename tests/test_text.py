@@ -232,6 +232,7 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "input.journal_damaged": lambda: Journal.resume(existing, "digest", exists=bool, counts=bool),
         "input.journal_outdated": outdated_journal,
         "input.no_append": command(*export, str(existing), "--append"),
+        "input.no_profile_in_format": command("export", "a@qq.com", "--offline", "--to", "k9", "--profile", "x"),
         "input.no_client_versions": command(*export, str(existing), "--client-version", "0.9"),
     }
 
@@ -240,7 +241,7 @@ def test_every_bad_input_has_its_own_words_on_one_line(tmp_path: Path) -> None:
     # In a checkout the hand-written file is there. The others are provoked in test_exporting.py and test_files.py.
     not_here = {"input.no_provider_file", "input.needs_folder", "input.client_version"}
     not_here |= {"input.append_needs_file", "input.file_has_accounts", "input.account_exists"}
-    # And these in test_profiles.py and test_cli_export.py.
+    # And these in test_profiles.py and test_cli_profile.py.
     not_here |= {"input.no_profile", "input.several_profiles", "input.not_a_profile", "input.profile_in_use"}
     not_here |= {"input.profile_user_js", "input.narrow_terminal"}
     wanted = {code for code in text.ERROR_CODES if code.startswith("input.")} - not_here

@@ -21,6 +21,13 @@ from . import EXIT_OK, exit_code, wanted_protocols
 @click.argument("target", required=False)
 @click.option("--to", "format_name", metavar="FORMAT", help=_("The format; see --list."))
 @click.option("-o", "--output", metavar="PATH", help=_("Write to this file or folder; - is standard output."))
+@click.option(
+    "--profile",
+    metavar="FOLDER",
+    is_flag=False,
+    flag_value="default",
+    help=_("Add the account to this profile of Thunderbird, or to the usual one."),
+)
 @click.option("--bundle", "folder", metavar="FOLDER", help=_("Write every possible format below this folder."))
 @click.option("--name", "display_name", default="", help=_("The name that recipients see."))
 @options.protocols(Protocol.IMAP, Protocol.POP3)
@@ -39,6 +46,7 @@ def command(
     target: str | None,
     format_name: str | None,
     output: str | None,
+    profile: str | None,
     folder: str | None,
     display_name: str,
     protocols: tuple[str, ...],
@@ -64,14 +72,18 @@ def command(
     if target == "-":
         raise click.UsageError(_("give one address at a time: an export reads no list from standard input"))
     if folder is not None:
-        if target is None or format_name or output or client_version or append:
-            raise click.UsageError(_("--bundle takes an address, but no --to, no -o, no --client-version, no --append"))
+        if target is None or format_name or output or profile or client_version or append:
+            raise click.UsageError(
+                _("--bundle takes an address, but no --to, no -o, no --profile, no --client-version, no --append")
+            )
         write = exporting.bundle_writer(target, folder, force=force)
     elif target is None or format_name is None:
         raise click.UsageError(_("give an address and --to FORMAT; `mailsetup export --list` shows the formats"))
     else:
         exporter = exporting.exporter(format_name, target, password_command, client_version)
-        place = exporting.Place(None if output == "-" else output, force=force, append=append)
+        if profile is not None and (output or append or force):
+            raise click.UsageError(_("--profile says where the account goes: leave out -o, --append and --force"))
+        place = exporting.Place(None if output == "-" else output, force=force, append=append, profile=profile)
         write = exporting.writer(exporter, place)
     wanted = wanted_protocols(protocols) | {Protocol.SMTP}
     with render.progress(_("Asking {target} …").format(target=target)):
