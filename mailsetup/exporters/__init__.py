@@ -40,6 +40,7 @@ EXPORTERS = {
     "offlineimap": "offlineimap",
     "aerc": "aerc",
     "himalaya": "himalaya",
+    "evolution": "evolution",
     "env": "env",
     "django": "django",
     "nodemailer": "nodemailer",
