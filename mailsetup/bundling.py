@@ -61,7 +61,7 @@ def _section(exporter: Exporter, made: Export, domain: str) -> Iterator[str]:
     yield ""
     yield escape(_(exporter.TITLE))
     yield ""
-    for file in made.files:
+    for file in (*made.files, *made.forms):
         yield f"- [{escape(file.name)}]({exporter.NAME}/{file.name})"
     yield "- " + _("Checked by: {judge}").format(judge=_(JUDGES[exporter.JUDGED_BY]))
     for notice in made.notices:

@@ -99,13 +99,13 @@ def providers(found: Sequence[Provider], *, as_json: bool, full: bool) -> None:
 
 
 def formats(items: Sequence[dict[str, object]], *, as_json: bool) -> None:
-    """Show the export formats: name, the program it is for, file names."""
+    """Show the export formats: name, the program it is for, file names, and the versions to choose from, if any."""
     for item in items:
         if as_json:
             write_json(item)
         else:
-            names = " ".join(str(name) for name in cast("tuple[str, ...]", item["files"]))
-            _print([f"{item['format']}\t{item['title']}\t{names}"])
+            several = [" ".join(cast("tuple[str, ...]", item[key])) for key in ("files", "versions")]
+            _print(["\t".join(filter(None, [str(item["format"]), str(item["title"]), *several]))])
 
 
 def separator() -> None:

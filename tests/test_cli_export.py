@@ -258,6 +258,44 @@ def test_the_formats_are_listed_for_people_and_for_programs() -> None:
     assert "thunderbird" in [record["format"] for record in records if not record["needs_address"]]
 
 
+@pytest.mark.parametrize("name", [name for name in EXPORTERS if load(name).APPEND])
+def test_accounts_are_added_to_a_file_one_after_the_other(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    add = ("--to", name, "-o", str(file), "--append")
+    assert export(QQ, *add).code == 0
+    first = file.read_bytes()
+    assert export("li@126.com", *add).code == 0
+    assert file.read_bytes().startswith(first + b"\n")
+    assert (tmp_path / "file.bak1").read_bytes() == first
+    assert_usage_error(export(QQ, *add))
+    assert_usage_error(export("li@126.com", *add))
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTERS if load(name).APPEND])
+def test_what_to_add_to_an_existing_file_is_printed_and_the_file_left_alone(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"# mine\n")
+    finished = export(QQ, "--to", name, "-o", str(file))
+    assert finished.code == 2
+    assert file.read_bytes() == b"# mine\n"
+    addition = mailsetup.export(QQ, name, offline=True).addition
+    assert addition is not None
+    assert finished.body == addition.body
+    assert "--append" in finished.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTERS if load(name).VERSIONS])
+def test_the_versions_to_choose_from_are_listed_and_taken(name: str) -> None:
+    versions = load(name).VERSIONS
+    (line,) = [line for line in run("export", "--list").stdout.splitlines() if line.startswith(f"{name}\t")]
+    assert line.split("\t")[3].split() == list(versions)
+    if not load(name).SEVERAL_FILES:
+        assert len({export(QQ, "--to", name, "--client-version", version).body for version in versions}) > 1
+    wrong = export(QQ, "--to", name, "--client-version", "0")
+    assert_usage_error(wrong)
+    assert ", ".join(versions) in wrong.stderr
+
+
 def test_a_bundle_has_a_folder_for_each_format_and_a_list_of_them(tmp_path: Path) -> None:
     finished = export(QQ, "--bundle", str(tmp_path / "all"))
     assert (finished.code, finished.stdout) == (0, "")
@@ -267,7 +305,8 @@ def test_a_bundle_has_a_folder_for_each_format_and_a_list_of_them(tmp_path: Path
     assert {"thunderbird", "outlook", "apple", "steps"} <= folders
     assert set(re.findall(r"^## (.+)$", readme, re.MULTILINE)) - {"Not possible"} == folders
     for name in folders:
-        for file in mailsetup.export(QQ, name, offline=True).files:
+        made = mailsetup.export(QQ, name, offline=True)
+        for file in (*made.files, *made.forms):
             assert (tmp_path / "all" / name / file.name).read_bytes() == file.body
             assert f"]({name}/{file.name})" in readme
     refused = re.findall(r"^- \*\*(.+?)\*\* \(", readme, re.MULTILINE)

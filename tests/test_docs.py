@@ -33,7 +33,7 @@ CHINESE_SUFFIX = ".zh-CN.md"
 # What has links and commands in its text; the help pages and the pages of the database have tests of their own.
 TWINS = pytest.mark.parametrize(
     ("english", "chinese"),
-    [(read(f"{name}.md"), read(f"{name}{CHINESE_SUFFIX}")) for name in ("README", "CONTRIBUTING")],
+    [(read(f"{name}.md"), read(f"{name}{CHINESE_SUFFIX}")) for name in ("README", "CONTRIBUTING", "docs/exports")],
     ids=lambda document: document.name,
 )
 READMES = pytest.mark.parametrize("readme", [README, CHINESE], ids=lambda document: document.name)
