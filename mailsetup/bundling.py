@@ -46,6 +46,10 @@ def _lines(account: Account, exports: Mapping[str, Export], refused: Mapping[str
     yield ""
     yield _("Take the folder of your program. None of the files holds a password.")
     yield ""
+    if "steps" in exports:
+        link = _link("steps", exports["steps"].files[0])
+        yield _("What to do before the first login, and what to do if it is refused: {link}").format(link=link)
+        yield ""
     for name, made in exports.items():
         yield from _section(load(name), made, account.address.domain)
     if refused:
@@ -62,10 +66,14 @@ def _section(exporter: Exporter, made: Export, domain: str) -> Iterator[str]:
     yield escape(_(exporter.TITLE))
     yield ""
     for file in (*made.files, *made.forms):
-        yield f"- [{escape(file.name)}]({exporter.NAME}/{file.name})"
+        yield "- " + _link(exporter.NAME, file)
     yield "- " + _("Checked by: {judge}").format(judge=_(JUDGES[exporter.JUDGED_BY]))
     for notice in made.notices:
         yield "- " + escape(text.notice(notice))
     yield ""
     yield escape(where(exporter, made, domain))
     yield ""
+
+
+def _link(folder: str, file: ExportFile) -> str:
+    return f"[{escape(file.name)}]({folder}/{file.name})"

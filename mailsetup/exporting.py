@@ -115,6 +115,8 @@ def formats() -> list[dict[str, object]]:
 def _deliver(made: Export, exporter: Exporter, place: Place) -> None:
     if place.output is None:
         _print(made)
+        if exporter.APPEND:
+            click.echo(_("If you have such a file already, let --append -o add the account to it."), err=True)
         return
     output = Path(place.output)
     if exporter.SEVERAL_FILES:

@@ -288,10 +288,13 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
 
 @EVERY_DOCUMENT
 def test_every_file_that_is_named_exists(document: Document) -> None:
-    """Documents say ``net.py`` where the package is meant, and ``providers.yaml`` for what lies in ``data``."""
+    """Documents say ``net.py`` where the package is meant, and ``providers.yaml`` for what lies in ``data``.
+
+    Files that are generated, and those of other programs, are not in the repository.
+    """
     suffixes = (".py", ".yaml", ".md", ".toml", ".pot", ".txt", "/")
-    generated = {"providers.idx", "addresses.txt"}
-    named = {word for text in code(document.prose) for word in text.split() if word.endswith(suffixes)} - generated
+    absent = {"providers.idx", "addresses.txt", "config.toml"}
+    named = {word for text in code(document.prose) for word in text.split() if word.endswith(suffixes)} - absent
     folders = (ROOT, ROOT / "mailsetup", ROOT / "data", document.path.parent)
     assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()
 
