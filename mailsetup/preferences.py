@@ -212,13 +212,7 @@ def _folded(value: Value | None) -> str:
 
 
 def _statement(name: str, value: Value) -> str:
-    match value:
-        case bool():
-            word = "true" if value else "false"
-        case int():
-            word = str(value)
-        case str():
-            word = _quoted(value)
+    word = _quoted(value) if isinstance(value, str) else str(value).lower()  # True is written "true"
     return f"user_pref({_quoted(name)}, {word});"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import time
@@ -11,6 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import pytest
+
+PROGRAM = shutil.which("thunderbird")
+# The oldest release whose way of reading our files the tests describe: the current ESR.
+OLDEST = 153
 
 START_S = 60
 ANSWER_S = 60
@@ -24,6 +32,15 @@ user_pref("app.update.disabledForTesting", true);
 user_pref("network.manage-offline-status", false);
 user_pref("extensions.systemAddon.update.enabled", false);
 """
+
+
+def release() -> int:
+    """The major version of the installed program, 0 if there is none."""
+    if PROGRAM is None:
+        return 0
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
+    number = re.search(r"\d+", said)
+    return int(number[0]) if number else 0
 
 
 class ScriptError(Exception):
@@ -56,6 +73,11 @@ class Thunderbird:
         parameters = {"script": script, "args": list(arguments), "sandbox": "system"}
         return self.command("WebDriver:ExecuteScript", parameters)["value"]
 
+    def wait_for(self, script: str, *arguments: str) -> Any:
+        """The JSON value that the function body ``script`` hands to the function it gets as its last argument."""
+        parameters = {"script": script, "args": list(arguments), "sandbox": "system"}
+        return self.command("WebDriver:ExecuteAsyncScript", parameters)["value"]
+
     def _receive(self) -> Any:
         length = b""
         while (byte := self._stream.read(1)) != b":":
@@ -66,13 +88,14 @@ class Thunderbird:
 
 @contextmanager
 def thunderbird(
-    program: str, profile: Path, preferences: str = "", environment: Mapping[str, str] | None = None
+    profile: Path, preferences: str = "", environment: Mapping[str, str] | None = None
 ) -> Iterator[Thunderbird]:
-    """Start ``program`` with a profile folder, and end it afterwards whatever happened.
+    """Start the program with a profile folder, and end it afterwards whatever happened.
 
     ``preferences`` are further statements for the profile's user.js, which is written anew; ``environment`` is added to
     that of the program.
     """
+    assert PROGRAM is not None
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port: int = reserved.getsockname()[1]
     (profile / "user.js").write_text(_PREFERENCES.format(port=port) + preferences, "utf-8")
@@ -80,7 +103,7 @@ def thunderbird(
     options = ["--headless", "--marionette", "--remote-allow-system-access", "--no-remote"]
     with ExitStack() as stack:
         process = subprocess.Popen(
-            [program, *options, "--profile", str(profile)],
+            [PROGRAM, *options, "--profile", str(profile)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -112,3 +135,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+# What a test file that needs the program is marked with.
+NEEDED = [
+    pytest.mark.servers,
+    pytest.mark.skipif(release() < OLDEST, reason=f"thunderbird {OLDEST} or later is not installed"),
+]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 from accounts import ADDRESS, account, provider, server
-from marionette import ScriptError, Thunderbird, thunderbird
+from marionette import NEEDED, ScriptError, Thunderbird, thunderbird
+from thunderbird_accounts import ENCRYPTED_PASSWORD, OAUTH2, ON_STARTTLS, ON_TLS, PASSWORD, WITHOUT_LOGIN
 
 from mailsetup import clientconfig
 from mailsetup.errors import ExportError
@@ -19,30 +17,10 @@ from mailsetup.exporters import thunderbird as exporter
 from mailsetup.model import AccountServer, Authentication, Protocol, Security
 
 PROVIDER = provider()._replace(name="Example Mail & <Co>")
-PROGRAM = shutil.which("thunderbird")
-# The oldest release whose way of reading these files is described below: the current ESR.
-OLDEST = 153
-
-
-def release() -> int:
-    """The major version of the installed program, 0 if there is none."""
-    if PROGRAM is None:
-        return 0
-    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
-    number = re.search(r"\d+", said)
-    return int(number[0]) if number else 0
-
-
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(release() < OLDEST, reason=f"thunderbird {OLDEST} or later is not installed"),
-]
+pytestmark = NEEDED
 
 IMAP, POP3, SMTP = Protocol.IMAP, Protocol.POP3, Protocol.SMTP
 TLS, STARTTLS = Security.TLS, Security.STARTTLS
-# Thunderbird's own numbers: nsMsgSocketType and nsMsgAuthMethod.
-ON_STARTTLS, ON_TLS = 2, 3
-WITHOUT_LOGIN, PASSWORD, ENCRYPTED_PASSWORD, OAUTH2 = 1, 3, 4, 10
 
 # What the program does with a file in its folder "isp", down to the login names.
 READ = """
@@ -80,8 +58,7 @@ class ReadServer(NamedTuple):
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thunderbird]:
-    assert PROGRAM is not None
-    with thunderbird(PROGRAM, tmp_path_factory.mktemp("profile")) as session:
+    with thunderbird(tmp_path_factory.mktemp("profile")) as session:
         yield session
 
 
@@ -97,6 +74,7 @@ def export(program: Thunderbird, *incoming: AccountServer, outgoing: AccountServ
     return understand(program, exporter.render(source).files[0].body)
 
 
+@pytest.mark.proves("thunderbird", "parsed")
 @pytest.mark.parametrize(("security", "socket_type"), [(TLS, ON_TLS), (STARTTLS, ON_STARTTLS)])
 def test_every_protocol_arrives_with_its_encryption(program: Thunderbird, security: Security, socket_type: int) -> None:
     ours = [server(protocol, security) for protocol in (IMAP, POP3, SMTP)]
@@ -108,6 +86,7 @@ def test_every_protocol_arrives_with_its_encryption(program: Thunderbird, securi
     assert smtp == ("smtp", "smtp.example.com", ports[2], socket_type, PASSWORD, username, None)
 
 
+@pytest.mark.proves("thunderbird", "characters")
 @pytest.mark.parametrize(
     ("username", "form"),
     [
