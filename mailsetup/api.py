@@ -237,22 +237,34 @@ async def plan_async(
     return probing.plan_lookup(target, wanted, username, everything=everything)
 
 
-def export(target: str | Lookup | Account, to: str, *, display_name: str = "", offline: bool = False) -> Export:
+def export(
+    target: str | Lookup | Account,
+    to: str,
+    *,
+    display_name: str = "",
+    password_command: str = "",
+    client_version: str = "",
+    offline: bool = False,
+) -> Export:
     """The configuration of ``target`` in the format called ``to`` (a key of ``exporters.EXPORTERS``).
 
-    ``target`` is an address, a domain where the format is not about one person, or what an earlier ``lookup`` of it
-    returned. Raises KeyError for an unknown format, InputError for what is neither address nor domain, ExportError if
-    the format cannot express the account.
+    ``target`` is an address, a domain where the format is not about one person, what an earlier ``lookup`` of it
+    returned, or an ``Account``, which has the other arguments in its fields. Raises KeyError for an unknown format,
+    InputError for what is neither address nor domain, and for a command or version that the format has no place for,
+    ExportError if the format cannot express the account.
     """
     from .exporters import check_target, check_wishes, load
 
     exporter = load(to)
+    if isinstance(target, Account):
+        check_wishes(exporter, target.password_command, target.client_version)
+        return exporter.render(target)
+    check_wishes(exporter, password_command, client_version)
     if isinstance(target, str):
         check_target(exporter, target)
         target = lookup(target, offline=offline)
-    account = target if isinstance(target, Account) else account_of(target, display_name)
-    check_wishes(exporter, account.password_command, account.client_version)
-    return exporter.render(account)
+    account = account_of(target, display_name)
+    return exporter.render(account._replace(password_command=password_command, client_version=client_version))
 
 
 def account_of(answer: Lookup, display_name: str = "") -> Account:

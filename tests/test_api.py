@@ -150,6 +150,18 @@ def test_an_export_takes_an_address_a_lookup_or_an_account() -> None:
     assert b"imap.qq.com" in made.files[0].body
 
 
+def test_an_export_takes_what_the_command_line_takes() -> None:
+    answer = lookup("user@qq.com")
+    for target in ("user@qq.com", answer):
+        made = export(target, "mbsync", password_command="pass show mail", client_version="1.4", offline=True)
+        assert b'PassCmd "pass show mail"' in made.files[0].body
+        assert b"SSLType" in made.files[0].body
+    with pytest.raises(InputError, match=r"input\.no_password_command"):
+        export("user@qq.com", "thunderbird", password_command="pass show mail", offline=True)
+    with pytest.raises(InputError, match=r"input\.client_version"):
+        export("user@qq.com", "mbsync", client_version="0", offline=True)
+
+
 def test_an_export_of_a_domain_is_that_of_any_of_its_addresses() -> None:
     assert export("qq.com", "thunderbird") == export("user@qq.com", "thunderbird")
     assert export(lookup("qq.com"), "thunderbird") == export("user@qq.com", "thunderbird")

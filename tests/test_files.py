@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from documents import ROOT
 from mailsetup import files
 from mailsetup.errors import InputError
 
@@ -202,6 +207,49 @@ def test_a_linked_file_stays_linked(tmp_path: Path) -> None:
     add(link)
     assert link.is_symlink()
     assert target.read_bytes().endswith(b"user fred\n")
+
+
+@given(st.binary() | st.text().map(str.encode), st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+def test_whatever_is_in_a_file_stays_in_front_of_what_is_added(
+    tmp_path_factory: pytest.TempPathFactory, before: bytes, line: str
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "file"
+    path.write_bytes(before)
+    body = f"account new\n{line}\n".encode()
+    try:
+        backup = add(path, body)
+    except InputError:
+        assert path.read_bytes() == before
+        return
+    assert backup.read_bytes() == before
+    after = path.read_bytes()
+    assert after.startswith(before)
+    assert after[len(before) :].replace(b"\r\n", b"\n").lstrip(b"\n") == body
+
+
+APPEND_WITH_LITTLE_ROOM = """
+import resource, sys
+from pathlib import Path
+from mailsetup import errors, files
+path = Path(sys.argv[1])
+limit = path.stat().st_size + 5
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    files.append(path, b"account new\\n", ())
+except errors.InputError as error:
+    print(error.code)
+"""
+
+
+@posix
+def test_a_file_that_has_no_room_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"account old\n")
+    done = subprocess.run(
+        [sys.executable, "-c", APPEND_WITH_LITTLE_ROOM, str(path)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == "input.unwritable\n"
+    assert path.read_bytes() == b"account old\n"
 
 
 @pytest.mark.parametrize(("body", "empty"), [(b"", True), (b" \r\n\t\n", True), (b"x", False)])
