@@ -71,12 +71,17 @@ ARROWS: dict[str, set[str]] = {
     "bundling": FACTS | {"exporters", "i18n", "text"},
     "exporting": FACTS | {"address", "bundling", "exporters", "files", "i18n", "profiles"},
     "helptext": {"i18n", "text"},
+    "typos": set(),
+    "questions": FACTS | {"exporters", "i18n", "wire"},
+    "guide": FACTS
+    | {"address", "api", "bundling", "diagnosis", "exporters", "i18n", "layout", "probing", "questions", "text", "typos"},
     "options": {"__init__", "model", "i18n", "resolver", "tls"},
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
     | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
+    | {"exporters", "guide", "questions"}  # setup
     | {"stencil"},  # lookup
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},
 }
@@ -97,6 +102,7 @@ IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "sm
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
     *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
+    *("guide", "questions", "typos"),
     *("bundling", "jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
     "preferences",
 }

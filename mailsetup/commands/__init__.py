@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from ..resolver import Resolver
 
 # Name on the command line -> module in this folder.
-COMMANDS = {"lookup": "lookup", "probe": "probe", "export": "export", "explain": "explain", "providers": "providers"}
+COMMANDS = {
+    "lookup": "lookup",
+    "probe": "probe",
+    "export": "export",
+    "setup": "setup",
+    "explain": "explain",
+    "providers": "providers",
+}
 
 EXIT_OK, EXIT_NOTHING, EXIT_USAGE, EXIT_FAILED, EXIT_FAULT, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
 Result = TypeVar("Result")
