@@ -75,6 +75,9 @@ ARROWS: dict[str, set[str]] = {
     "questions": FACTS | {"exporters", "i18n", "wire"},
     "guide": FACTS
     | {"address", "api", "bundling", "diagnosis", "exporters", "i18n", "layout", "probing", "questions", "text", "typos"},
+    "zonefile": set(),
+    "webserver": {"model"},
+    "publishing": FACTS | {"clientconfig", "exporters", "i18n", "sources", "webserver", "zonefile"},
     "options": {"__init__", "model", "i18n", "resolver", "tls"},
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
@@ -82,6 +85,7 @@ ARROWS: dict[str, set[str]] = {
     | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
     | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
     | {"exporters", "guide", "questions"}  # setup
+    | {"publishing"}  # publish
     | {"stencil"},  # lookup
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},
 }
@@ -103,6 +107,7 @@ PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
     *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
     *("guide", "questions", "typos"),
+    *("publishing", "webserver", "zonefile"),
     *("bundling", "jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
     "preferences",
 }

@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "export",
     "setup": "setup",
     "explain": "explain",
+    "publish": "publish",
     "providers": "providers",
 }
 
