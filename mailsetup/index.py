@@ -4,7 +4,8 @@ Layout, all UTF-8 with LF line ends::
 
     mailsetup-index <TAB> version <TAB> SHA-256 of the YAML <TAB> offset of the MX block <TAB> offset of the records
     <domain> <TAB> offset of its record            one line per mail domain, sorted
-    <MX host or .suffix> <TAB> offset              one line per pattern, sorted
+    <MX host or .suffix> <TAB> offset              one line per pattern, sorted; before names of other records than MX
+                                                   stands their kind: "autodiscover " or "spf "
     <record>                                       one line per provider, fields separated by TAB
 
 Inside a field, items are separated by U+001F and their parts by U+001E; the encoder refuses both, and every other
@@ -34,9 +35,10 @@ from .model import (
 )
 
 MAGIC = "mailsetup-index"
-VERSION = "2"
+VERSION = "3"
 PATH = os.path.join(os.path.dirname(__file__), "providers.idx")  # noqa: PTH118, PTH120  # pathlib takes 5 ms to load
 _ITEM, _PART = "\x1f", "\x1e"
+_AUTODISCOVER, _SPF = "autodiscover ", "spf "  # no name has a space
 _SEARCHES_BEFORE_TABLE = 50  # about what reading a block into a table costs, with 3,000 domains and with 30
 
 
@@ -82,12 +84,15 @@ class Index:
 
         Suffixes match on label boundaries only: ``.example.com`` covers ``mx.example.com``, not ``myexample.com``.
         """
-        provider = self._find(host, self._patterns)
-        suffix = host
-        while provider is None and "." in suffix:
-            suffix = suffix.partition(".")[2]
-            provider = self._find("." + suffix, self._patterns)
-        return provider
+        return self._by_pattern("", host)
+
+    def by_autodiscover(self, host: str) -> Provider | None:
+        """The provider whose customers' autodiscover or autoconfig names point to ``host`` (CNAME); see ``by_mx``."""
+        return self._by_pattern(_AUTODISCOVER, host)
+
+    def by_spf(self, name: str) -> Provider | None:
+        """The provider whose customers' SPF records include ``name`` (lower-case); see ``by_mx``."""
+        return self._by_pattern(_SPF, name)
 
     def by_id(self, provider_id: str) -> Provider | None:
         """The provider with this id."""
@@ -100,6 +105,14 @@ class Index:
         for line in self._encoded[self._records : -1].decode().split("\n"):
             if line:
                 yield _decode_record(line)
+
+    def _by_pattern(self, kind: str, name: str) -> Provider | None:
+        provider = self._find(kind + name, self._patterns)
+        suffix = name
+        while provider is None and "." in suffix:
+            suffix = suffix.partition(".")[2]
+            provider = self._find(f"{kind}.{suffix}", self._patterns)
+        return provider
 
     def _find(self, key: str, block: _Block) -> Provider | None:
         offset = block.find(key)
@@ -150,6 +163,8 @@ def encode(providers: Iterable[Provider], digest: str) -> bytes:
         line = _encode_record(provider).encode() + b"\n"
         domains.extend((domain, offset) for domain in provider.domains + provider.reported_domains)
         patterns.extend((pattern, offset) for pattern in provider.mx)
+        patterns.extend((_AUTODISCOVER + pattern, offset) for pattern in provider.autodiscover)
+        patterns.extend((_SPF + pattern, offset) for pattern in provider.spf)
         records.append(line)
         offset += len(line)
     domain_block = "".join(f"{key}\t{value}\n" for key, value in sorted(domains)).encode()

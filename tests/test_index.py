@@ -288,3 +288,27 @@ def test_every_control_character_in_a_list_is_refused_too() -> None:
     for character in ("\x1e", "\x1f"):
         with pytest.raises(ValueError, match=r"control character|separator"):
             encode([provider("one", domains=(f"a{character}b.example",))], DIGEST)
+
+
+def test_autodiscover_hosts_and_spf_names_find_their_provider_and_are_not_taken_for_each_other() -> None:
+    one = provider("one", mx=("mx.example.com",))._replace(
+        autodiscover=("autodiscover.example.com",), spf=("_spf.example.com", ".spf.example.com")
+    )
+    index = index_of(one, provider("two", mx=(".example.net",)))
+    assert id_of(index.by_autodiscover("autodiscover.example.com")) == "one"
+    assert id_of(index.by_spf("_spf.example.com")) == "one"
+    assert id_of(index.by_spf("eu.spf.example.com")) == "one"
+    assert index.by_spf("spf.example.com") is None
+    assert index.by_spf("a._spf.example.com") is None
+    names = ("mx.example.com", "autodiscover.example.com", "_spf.example.com", "eu.spf.example.com", "a.example.net")
+    found = {name: [index.by_mx(name), index.by_autodiscover(name), index.by_spf(name)] for name in names}
+    assert all(len([provider for provider in providers if provider]) == 1 for providers in found.values())
+
+
+def test_the_table_of_many_searches_knows_every_kind_of_pattern() -> None:
+    one = provider("one", mx=("mx.example.com",))._replace(autodiscover=("a.example.com",), spf=("s.example.com",))
+    index = index_of(one)
+    for _ in range(100):
+        assert index.by_mx("mx.example.com") == index.by_autodiscover("a.example.com") == one
+        assert index.by_spf("s.example.com") == one
+        assert index.by_mx("a.example.com") is None
