@@ -13,11 +13,14 @@ from .errors import InputError
 from .model import Address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from publicsuffixlist import PublicSuffixList
 
 MAX_ADDRESS_OCTETS = 254  # RFC 5321 §4.5.3.1.3: a path has 256 octets, two of them are angle brackets
 MAX_LOCAL_PART_OCTETS = 64
 MAX_DOMAIN_OCTETS = 253
+MAX_URL_CHARACTERS = 2048  # no standard's limit; what names a file of settings is much shorter
 
 _DOTS = (".", "\u3002", "\uff0e", "\uff61")  # what UTS 46 takes for a dot: 。 is how Chinese input methods type it
 # Sets, not regular expressions: compiling one over all of Unicode takes longer than a whole offline lookup. A test of
@@ -69,6 +72,27 @@ def parse_port(text: str) -> int | None:
     return port if 1 <= port <= 65535 else None
 
 
+def parse_url(text: str, schemes: Iterable[str] = ("https",)) -> str | None:
+    """A URL from the network, its host as A-labels and without fragment; None unless it is safe to show and to follow.
+
+    Refused are other ``schemes``, user names in it (RFC 3986 §7.5), hosts that ``parse_host`` refuses, and characters
+    that belong into no URL.
+    """
+    from urllib.parse import urlsplit  # 8 ms: only discovery meets URLs
+
+    if not text.isprintable() or " " in text or len(text) > MAX_URL_CHARACTERS:
+        return None  # urlsplit would leave out line breaks and tabs
+    try:
+        parts = urlsplit(text)
+        host, port = parse_host(parts.hostname or ""), parts.port
+    except ValueError:  # InputError is one
+        return None
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if parts.scheme not in schemes or "@" in parts.netloc or port == 0 or not target.isascii():
+        return None
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{target}"
+
+
 def is_subdomain(name: str, parent: str) -> bool:
     """Whether ``name`` is ``parent`` or below it, on label boundaries."""
     return name == parent or name.endswith("." + parent)
@@ -84,7 +108,13 @@ def registrable_domain(domain: str) -> str:
 
     A domain that is itself a public suffix is its own: there is nothing above it that its owner controls.
     """
-    return str(_suffixes().privatesuffix(domain) or domain)
+    return owned_domain(domain) or domain
+
+
+def owned_domain(name: str) -> str | None:
+    """The registrable domain of ``name``, None for a public suffix: whoever asked there would ask a registry."""
+    found = _suffixes().privatesuffix(name)
+    return None if found is None else str(found)
 
 
 def is_public_suffix(domain: str) -> bool:

@@ -2,20 +2,17 @@
 
 Follows draft-ietf-mailmaint-autoconfig and what Thunderbird's own reader accepts. Reading is lenient where the draft
 asks for it (unknown elements are ignored, a broken server section costs only itself) and strict where a stranger's file
-could do harm: no DTD, no entities, bounded depth and number of servers, host names and ports checked. Only IMAP, POP3
-and SMTP are read; other services of the format are left alone. Fetching, and its limit of 256 KiB, is the caller's
-business.
+could do harm (see ``xmlfile``): bounded number of servers, host names and ports checked. Of services beside mail only
+their place is read. Fetching, and its limit of 256 KiB, is the caller's business.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
-from xml.parsers import expat
 
-from .address import parse_host, parse_port, printable
+from .address import parse_host, parse_port, parse_url, printable
 from .errors import InputError, InvalidConfig
 from .model import (
     PLACEHOLDERS,
@@ -27,21 +24,26 @@ from .model import (
     Endpoint,
     Protocol,
     Security,
+    Service,
 )
+from .xmlfile import read, text_of
 
 MEDIA_TYPE = "text/xml"  # Thunderbird reads anything but text/xml, application/xml and text/rdf as a mere string
-MAX_DEPTH = 32
 MAX_SERVERS = 64
-
-# What a declaration may name besides UTF-8: encodings that real files use, each strict and without state.
-_ENCODINGS = frozenset({"utf-16", "iso-8859-1", "iso-8859-15", "windows-1252", "gb2312", "gbk", "gb18030", "big5"})
-_DECLARED_ENCODING = re.compile(rb"""\A<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 
 _PROTOCOLS = {
     ("incomingServer", "imap"): Protocol.IMAP,
     ("incomingServer", "pop3"): Protocol.POP3,
     ("outgoingServer", "smtp"): Protocol.SMTP,
 }
+# Services beside mail: in version 1.2 next to the provider, in older files inside it and with <addressBook>.
+_SERVICES_BY_URL = {
+    ("incomingserver", "jmap"): "jmap",
+    ("calendar", "caldav"): "caldav",
+    ("addressbook", "carddav"): "carddav",
+    ("fileshare", "webdav"): "webdav",
+}
+_SERVICES_BY_HOST = {("setupserver", "managesieve"): "managesieve"}
 _SECURITIES = {"SSL": Security.TLS, "STARTTLS": Security.STARTTLS, "plain": Security.PLAIN}
 _SECURITY_WORDS = {security: word for word, security in _SECURITIES.items()}
 _AUTHENTICATIONS = {
@@ -85,6 +87,8 @@ class ClientConfig(NamedTuple):
     endpoints: tuple[Endpoint, ...]  # at least one, in document order, incoming and outgoing
     skipped: tuple[str, ...]  # "<type> <element>: <value>" of each server section that cannot be used
     covers_domain: bool  # whether the file is about the domain asked
+    mx_domains: tuple[str, ...] = ()  # those of ``domains`` that stand for mail exchangers: purpose="mx"
+    services: tuple[Service, ...] = ()  # without their source
 
 
 class _UnusableError(Exception):
@@ -98,7 +102,8 @@ def parse(body: bytes, domain: str, locator_is_own: bool) -> ClientConfig:
     Raise InvalidConfig: ``discover.not_autoconfig`` (something else, often an HTML page), ``xml.syntax``, ``xml.dtd``,
     ``xml.depth``, ``xml.encoding``, ``discover.empty`` (no mail servers), ``discover.invalid_values`` (none usable).
     """
-    provider = _read(_decode(body)).find("emailProvider")
+    root = read(body, "clientConfig")
+    provider = root.find("emailProvider")
     if provider is None:
         raise InvalidConfig("discover.empty")
     endpoints: list[Endpoint] = []
@@ -116,7 +121,7 @@ def parse(body: bytes, domain: str, locator_is_own: bool) -> ClientConfig:
         raise InvalidConfig("discover.empty")
     if not endpoints:
         raise InvalidConfig("discover.invalid_values", values="; ".join(skipped))
-    domains, covers_domain = _domains(provider, domain, locator_is_own)
+    domains, mx_domains, covers_domain = _domains(provider, domain, locator_is_own)
     return ClientConfig(
         _label(provider.get("id", "")),
         _label(provider.findtext("displayName", "")),
@@ -124,6 +129,8 @@ def parse(body: bytes, domain: str, locator_is_own: bool) -> ClientConfig:
         tuple(endpoints),
         tuple(skipped),
         covers_domain,
+        mx_domains,
+        tuple(_services([*root, *provider], domain)),
     )
 
 
@@ -168,82 +175,14 @@ def username_template(form: str) -> str:
     return _EMAIL_ADDRESS if form in (USERNAME_ADDRESS, USERNAME_UNKNOWN) else form
 
 
-def _decode(body: bytes) -> str:
-    """The text of the file: UTF-8 whatever it declares, else a declared encoding that is safe to follow."""
-    encoding = "utf-8"
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"  # a byte order mark is a declaration, too (XML 1.0 §4.3.3)
-    elif b"\0" in body[:4]:
-        raise _undecodable(body, "utf-16")  # or UTF-32, without the byte order mark that XML demands
-    else:
-        try:
-            return body.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            if declared := _DECLARED_ENCODING.match(body):
-                encoding = declared[1].decode().lower()
-    if encoding not in _ENCODINGS:
-        raise _undecodable(body, encoding)
-    try:
-        return body.decode(encoding)
-    except UnicodeDecodeError:
-        raise _undecodable(body, encoding) from None
-
-
-def _undecodable(body: bytes, encoding: str) -> InvalidConfig:
-    """Why ``body`` is no text: many web pages that answer any request are in an old encoding, too."""
-    if b"clientConfig" in body.replace(b"\0", b""):
-        return InvalidConfig("xml.encoding", encoding=encoding)
-    return InvalidConfig("discover.not_autoconfig")
-
-
-def _read(text: str) -> ET.Element:
-    """The root element, names without their namespace prefix; raise InvalidConfig for anything but a clientConfig."""
-    builder = ET.TreeBuilder()
-    depth = 0
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        tag = name.rpartition(":")[2]
-        if depth == 0 and tag != "clientConfig":
-            raise InvalidConfig("discover.not_autoconfig")
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise InvalidConfig("xml.depth", limit=str(MAX_DEPTH))
-        builder.start(tag, attributes)
-
-    def end(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(name.rpartition(":")[2])
-
-    def refuse_doctype(name: str, _system_id: str | None, _public_id: str | None, has_internal_subset: bool) -> None:
-        # Expat reports it before it reads any entity declaration. XHTML pages carry one that declares nothing.
-        is_page = name.lower() == "html" and not has_internal_subset
-        raise InvalidConfig("discover.not_autoconfig" if is_page else "xml.dtd")
-
-    parser = expat.ParserCreate("utf-8")  # overrides the declaration, which _decode has dealt with
-    parser.StartDoctypeDeclHandler = refuse_doctype
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = builder.data
-    try:
-        parser.Parse(text.encode(), True)
-    except expat.ExpatError as error:
-        # A web page fails before or at its first tag; a broken configuration is worth a precise complaint.
-        if depth == 0 and "<clientConfig" not in text:
-            raise InvalidConfig("discover.not_autoconfig") from None
-        raise InvalidConfig("xml.syntax", line=str(error.lineno), column=str(error.offset + 1)) from None
-    return builder.close()
-
-
 def _endpoint(section: ET.Element, domain: str) -> Endpoint:
-    username = _text(section, "username")
+    username = text_of(section, "username")
     if not username.isprintable():
         raise _UnusableError("username", username)
     return Endpoint(
         _PROTOCOLS[section.tag, section.get("type", "").strip()],
-        _host(_text(section, "hostname"), domain),
-        _port(_text(section, "port")),
+        _host(text_of(section, "hostname"), domain),
+        _port(text_of(section, "port")),
         _security(section),
         _username_form(username),
         _authentication(section),
@@ -286,13 +225,31 @@ def _username_form(text: str) -> str:
     return _USERNAME_FORMS.get(text, text or USERNAME_UNKNOWN)
 
 
-def _domains(provider: ET.Element, domain: str, locator_is_own: bool) -> tuple[tuple[str, ...], bool]:
-    """The domains the file is about, and whether ``domain`` is one of them.
+def _services(elements: Iterable[ET.Element], domain: str) -> Iterator[Service]:
+    """Where the services beside mail are; what cannot be used is left out."""
+    kinds = ((element, (element.tag.lower(), element.get("type", "").strip())) for element in elements)
+    known = [(e, kind) for e, kind in kinds if kind in _SERVICES_BY_URL or kind in _SERVICES_BY_HOST]
+    for element, kind in known[:MAX_SERVERS]:
+        if kind in _SERVICES_BY_URL:
+            place = text_of(element, "url") or text_of(element, "serverURL")
+            if (url := parse_url(place.replace(_DOMAIN, domain))) is not None:
+                yield Service(_SERVICES_BY_URL[kind], url)
+            continue
+        try:
+            if _security(element) is not Security.PLAIN:
+                host, port = _host(text_of(element, "hostname"), domain), _port(text_of(element, "port"))
+                yield Service(_SERVICES_BY_HOST[kind], host=host, port=port)
+        except _UnusableError:
+            continue
+
+
+def _domains(provider: ET.Element, domain: str, locator_is_own: bool) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """The domains the file is about, those of them that stand for mail exchangers, and whether it is about ``domain``.
 
     Servers that make the file for whoever asks write the placeholder, or nothing. That speaks for the domain asked only
     if it comes from the domain's own server.
     """
-    names: dict[str, None] = {}
+    names: dict[str, bool] = {}
     is_open = True
     for element in provider.iterfind("domain"):
         text = _trimmed(element.text)
@@ -300,20 +257,17 @@ def _domains(provider: ET.Element, domain: str, locator_is_own: bool) -> tuple[t
             continue
         is_open = False
         try:
-            names[parse_host(text)] = None
+            names[parse_host(text)] = element.get("purpose") == "mx"
         except InputError:
             continue  # it covers nothing that can be asked about
-    return tuple(names), domain in names or (is_open and locator_is_own)
+    exchangers = tuple(name for name, is_exchanger in names.items() if is_exchanger)
+    return tuple(names), exchangers, domain in names or (is_open and locator_is_own)
 
 
 def _authentication_words(methods: tuple[Authentication, ...]) -> tuple[str, ...]:
     """The words for ``methods``, OAuth2 first; clients refuse a server without any, so silence means a password."""
     oauth2_first = sorted(methods or (Authentication.PASSWORD,), key=lambda method: method is not Authentication.OAUTH2)
     return tuple(dict.fromkeys(_AUTHENTICATION_WORDS[method] for method in oauth2_first))
-
-
-def _text(section: ET.Element, name: str) -> str:
-    return _trimmed(section.findtext(name))
 
 
 def _trimmed(text: str | None) -> str:

@@ -224,7 +224,7 @@ class Provider(NamedTuple):
 class Evidence(NamedTuple):
     """One source that names a setting."""
 
-    source: str  # providers, mx, autoconfig, well-known, ispdb, srv, http-autoconfig
+    source: str  # providers, or the NAME of a module in ``sources``
     locator: str  # provider id, URL or DNS name
     trusted: bool  # every hop to this answer was authenticated
     detail: str = ""
@@ -250,6 +250,16 @@ class Notice(NamedTuple):
     facts: Mapping[str, str] = {}
 
 
+class Service(NamedTuple):
+    """Something beside mail that a source names, at a URL or at a host and port."""
+
+    name: str  # jmap, caldav, carddav, webdav, managesieve
+    url: str | None = None  # https; may hold PLACEHOLDERS
+    host: str | None = None  # lower-case A-labels
+    port: int | None = None
+    source: str = ""  # which one named it
+
+
 # The source of ledger lines that tell of a connection to what the sources named: no source of settings itself.
 LIVE = "live"
 
@@ -267,6 +277,7 @@ class SourceReport(NamedTuple):
     provider: Provider | None = None
     notices: tuple[Notice, ...] = ()
     role: Role | None = None  # why its settings were chosen or not; None where it named none (see ``roles``)
+    services: tuple[Service, ...] = ()
 
 
 def best_per_protocol(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -290,6 +301,7 @@ class Lookup(NamedTuple):
     reports: tuple[SourceReport, ...]
     notices: tuple[Notice, ...]
     elapsed_ms: float
+    services: tuple[Service, ...] = ()  # beside mail, each place once
 
     def recommended(self) -> tuple[Candidate, ...]:
         """The best candidate of each protocol, incoming first."""

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from mailsetup.address import (
     is_subdomain,
     parse,
+    owned_domain,
     parse_host,
+    parse_url,
     printable,
     registrable_domain,
     same_owner,
@@ -264,3 +266,37 @@ def test_names_that_are_no_valid_idna_are_shown_as_they_are() -> None:
 def test_what_could_act_on_a_terminal_is_escaped() -> None:
     assert printable("例子 a") == "例子 a"
     assert printable("a\x1b[31m\n\u202e\udcff") == r"a\x1b[31m\n\u202e\udcff"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "example.com", "http://example.com/", "ftp://example.com/", "//example.com/", "https:", "https://"),
+        *("https://user@example.com/", "https://user:pw@example.com/", "https://@example.com/", "https://10.0.0.1/"),
+        *("https://[::1]/", "https://[", "https://localhost/", "https://example.com:0/", "https://example.com:99999/"),
+        *("https://example.com/a b", "https://exam\nple.com/", "https://example.com/\x1b[31m", "https://example.com/ü"),
+        *("https://example.com/\u202e", "https://example.com/" + "a" * 2048, " https://example.com/"),
+    ],
+    ids=ascii,
+)
+def test_a_url_from_the_network_must_be_safe_to_show_and_to_follow(text: str) -> None:
+    assert parse_url(text) is None
+
+
+def test_a_url_from_the_network_has_its_host_in_a_labels_and_no_fragment() -> None:
+    assert parse_url("HTTPS://Mail.例子.中国") == "https://mail.xn--fsqu00a.xn--fiqs8s/"
+    assert parse_url("https://example.com:8443/a?b=c&d#e") == "https://example.com:8443/a?b=c&d"
+    assert parse_url("http://example.com/", ("https", "http")) == "http://example.com/"
+
+
+@given(st.text() | st.text(alphabet="ht:/@.?#ps%e1[]").map("https://a.example".__add__))
+def test_a_url_that_was_accepted_is_accepted_again_unchanged(text: str) -> None:
+    url = parse_url(text)
+    assert url is None or (parse_url(url) == url and url.isascii() and url.isprintable())
+
+
+def test_a_public_suffix_is_nobody_s_domain() -> None:
+    assert owned_domain("mx1.mail.example.co.uk") == "example.co.uk"
+    assert owned_domain("mx.user.github.io") == "user.github.io"  # of the private section
+    assert [owned_domain(name) for name in ("co.uk", "github.io", "com")] == [None, None, None]
+    assert registrable_domain("co.uk") == "co.uk"

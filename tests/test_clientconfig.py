@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailsetup import clientconfig
 from mailsetup.clientconfig import ClientConfig
 from mailsetup.errors import InvalidConfig
-from mailsetup.model import AccountServer, Authentication, Endpoint, Protocol, Security
+from mailsetup.model import AccountServer, Authentication, Endpoint, Protocol, Security, Service
 
 # The smallest document that says everything; each test changes one element of it.
 DOCUMENT = """\
@@ -486,3 +486,59 @@ def test_any_visible_name_survives_writing_and_reading(name: str) -> None:
     body = clientconfig.render("example.com", name, name, ["example.com"], [AccountServer(INCOMING, "%EMAILADDRESS%")])
     assert parse(body).display_name == name
     assert ET.fromstring(body).findtext(".//displayShortName") == name
+
+
+SERVICES = """\
+<addressbook type="carddav"><url>https://dav.example.com/card</url></addressbook>
+<calendar type="caldav"><serverURL>https://dav.%EMAILDOMAIN%/cal</serverURL></calendar>
+<fileShare type="webdav"><url>https://dav.example.com/%EMAILLOCALPART%</url></fileShare>
+<incomingServer type="jmap"><url>https://jmap.example.com/session</url></incomingServer>
+<setupServer type="managesieve"><hostname>sieve.example.com</hostname><port>4190</port>
+<socketType>STARTTLS</socketType></setupServer>
+"""
+
+
+@pytest.mark.parametrize("place", ["</emailProvider>", "</clientConfig>"])
+def test_services_beside_mail_are_read_inside_the_provider_and_beside_it(place: str) -> None:
+    config = parse(changed(place, SERVICES + place))
+    assert set(config.services) == {
+        Service("carddav", "https://dav.example.com/card"),
+        Service("caldav", "https://dav.example.com/cal"),
+        Service("webdav", "https://dav.example.com/%EMAILLOCALPART%"),
+        Service("jmap", "https://jmap.example.com/session"),
+        Service("managesieve", host="sieve.example.com", port=4190),
+    }
+    assert config.endpoints == (INCOMING, OUTGOING)
+    assert config.skipped == ()
+
+
+def test_the_address_book_of_older_files_has_a_capital_letter() -> None:
+    old = '<addressBook type="carddav"><serverURL>https://dav.example.com/</serverURL></addressBook></emailProvider>'
+    assert parse(changed("</emailProvider>", old)).services == (Service("carddav", "https://dav.example.com/"),)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<calendar type="caldav"><url>http://dav.example.com/</url></calendar>',
+        '<calendar type="caldav"><url>https://10.0.0.1/</url></calendar>',
+        '<calendar type="caldav"><url>https://u:p@dav.example.com/</url></calendar>',
+        '<calendar type="caldav"/>',
+        '<calendar type="ical"><url>https://dav.example.com/</url></calendar>',
+        '<setupServer type="managesieve"><hostname>sieve.example.com</hostname><port>4190</port>'
+        "<socketType>plain</socketType></setupServer>",
+        '<setupServer type="managesieve"><hostname>sieve</hostname><port>4190</port>'
+        "<socketType>SSL</socketType></setupServer>",
+    ],
+)
+def test_a_service_that_cannot_be_used_costs_only_itself(element: str) -> None:
+    config = parse(changed("</clientConfig>", element + "</clientConfig>"))
+    assert config.services == ()
+    assert config.endpoints == (INCOMING, OUTGOING)
+
+
+def test_domains_of_mail_exchangers_are_told_apart() -> None:
+    config = parse(changed("<domain>", '<domain purpose="mx">mx.example.net</domain><domain>'))
+    assert config.domains == ("mx.example.net", "example.com")
+    assert config.mx_domains == ("mx.example.net",)
+    assert config.covers_domain
