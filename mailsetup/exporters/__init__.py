@@ -185,6 +185,23 @@ def method(endpoint: Endpoint, can: Can) -> Authentication:
     return next((word for word in endpoint.authentication if can(endpoint, word)), Authentication.PASSWORD)
 
 
+def easiest_method(endpoint: Endpoint, can: Can) -> Authentication:
+    """OAuth2, a login in the browser, where the client ``can`` do it: no password has to be made. Else ``method``."""
+    oauth2 = Authentication.OAUTH2
+    return oauth2 if oauth2 in endpoint.authentication and can(endpoint, oauth2) else method(endpoint, can)
+
+
+def preferred(account: Account, can_receive: Can, can_send: Can) -> tuple[AccountServer, AccountServer]:
+    """The first server for incoming and for outgoing mail that the client can use.
+
+    Raise ExportError as ``expressible`` does, and as ``refuse_unsafe`` does for the user names.
+    """
+    incoming = expressible(account.incoming, can_receive, "export.no_incoming")[0]
+    outgoing = expressible(account.outgoing, can_send, "export.no_outgoing")[0]
+    refuse_unsafe(username=incoming.username, outgoing_username=outgoing.username)
+    return incoming, outgoing
+
+
 def takes_password(_endpoint: Endpoint, method: Authentication) -> bool:
     """Whether ``method`` is a password: the ``Can`` of clients that know nothing else, or need to be told of it."""
     return method in PASSWORDS

@@ -13,7 +13,7 @@ import uuid
 from .. import text
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Endpoint, Protocol
-from . import Export, ExportFile, display_name, expressible, full_address, imap_id, method, refuse_unsafe
+from . import Export, ExportFile, display_name, full_address, imap_id, method, preferred
 
 NAME = "apple"
 TITLE = N_("Apple Mail on iPhone, iPad and Mac")
@@ -46,9 +46,7 @@ _METHODS = {
 def render(account: Account) -> Export:
     """One file, named after the domain; raise ExportError (``export.*``) where the device could not connect with it."""
     address = full_address(account.address)
-    incoming = expressible(account.incoming, _can, "export.no_incoming")[0]
-    outgoing = expressible(account.outgoing, _can, "export.no_outgoing")[0]
-    refuse_unsafe(username=incoming.username, outgoing_username=outgoing.username)
+    incoming, outgoing = preferred(account, _can, _can)
     # Only its owner sees what the account is called: it may be in the owner's language.
     provider = text.provider_name(account.provider) if account.provider else account.address.domain
     identifier = f"mailsetup.{_uuid(address, 'identifier')}"

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Protocol, Security
-from . import Export, ExportFile, display_name, expressible, method, refuse_unsafe
+from . import Export, ExportFile, display_name, easiest_method, preferred
 from .thunderbird_android import app_address, can_receive, can_send
 
 NAME = "k9"
@@ -49,9 +49,7 @@ _DELETE_POLICY = {Protocol.IMAP: "DELETE", Protocol.POP3: "NEVER"}
 def render(account: Account) -> Export:
     """One file, named after the domain; raise ExportError (``export.*``) where the app could not connect with it."""
     address = app_address(account)
-    incoming = expressible(account.incoming, can_receive, "export.no_incoming")[0]
-    outgoing = expressible(account.outgoing, can_send, "export.no_outgoing")[0]
-    refuse_unsafe(username=incoming.username, outgoing_username=outgoing.username)
+    incoming, outgoing = preferred(account, can_receive, can_send)
     root = ET.Element("k9settings", version=_SETTINGS_VERSION, format=_FORMAT_VERSION)
     element = ET.SubElement(
         ET.SubElement(root, "accounts"), "account", uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, f"mailto:{address}"))
@@ -76,5 +74,5 @@ def _add_server(account: ET.Element, name: str, server: AccountServer) -> None:
     ET.SubElement(element, "host").text = endpoint.host
     ET.SubElement(element, "port").text = str(endpoint.port)
     ET.SubElement(element, "connection-security").text = _SECURITY[endpoint.security]
-    ET.SubElement(element, "authentication-type").text = _METHODS[method(endpoint, can_send)]
+    ET.SubElement(element, "authentication-type").text = _METHODS[easiest_method(endpoint, can_send)]
     ET.SubElement(element, "username").text = server.username

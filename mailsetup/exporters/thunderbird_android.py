@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 from ..errors import ExportError
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, Security
-from . import PASSWORDS, Export, ExportFile, display_name, expressible, full_address, method, refuse_unsafe
+from . import (
+    PASSWORDS,
+    Export,
+    ExportFile,
+    display_name,
+    easiest_method,
+    full_address,
+    preferred,
+    refuse_non_ascii,
+)
 
 if TYPE_CHECKING:
     from segno import QRCode
@@ -71,9 +80,7 @@ def render(account: Account) -> Export:
     import segno  # only a file of this format needs it
 
     address = app_address(account)
-    incoming = expressible(account.incoming, can_receive, "export.no_incoming")[0]
-    outgoing = expressible(account.outgoing, can_send, "export.no_outgoing")[0]
-    refuse_unsafe(username=incoming.username, outgoing_username=outgoing.username)
+    incoming, outgoing = preferred(account, can_receive, can_send)
     payload = [
         _FORMAT_VERSION,
         _PART_1_OF_1,
@@ -111,8 +118,7 @@ def app_address(account: Account) -> str:
     Their reader knows no quoted local parts and no UTF-8 in them (EmailAddressParserConfig.LIMITED).
     """
     address = full_address(account.address)
-    if not address.isascii():
-        raise ExportError("export.non_ascii", field="address", value=address)
+    refuse_non_ascii(address=address)
     if address.startswith('"'):
         raise ExportError("export.unsafe_value", field="address", value=address)
     return address
@@ -123,7 +129,7 @@ def _server(server: AccountServer) -> list[str | int]:
     return [
         *(endpoint.host, endpoint.port),
         _SECURITY[endpoint.security],
-        _METHODS[method(endpoint, can_send)],
+        _METHODS[easiest_method(endpoint, can_send)],
         server.username,
     ]
 

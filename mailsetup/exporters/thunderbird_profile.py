@@ -7,9 +7,9 @@ new profile, and to be deleted after the first start; ``profiles`` adds the acco
 from __future__ import annotations
 
 from ..i18n import N_
-from ..model import Account, AccountServer, Authentication, Protocol
+from ..model import Account, Protocol
 from ..preferences import Keys, Login, Preferences, numbered, of_account, write
-from . import Can, Export, ExportFile, display_name, expressible, full_address, method, refuse_unsafe
+from . import Export, ExportFile, display_name, easiest_method, full_address, preferred
 from .thunderbird import can_receive, can_send
 
 NAME = "thunderbird-profile"
@@ -39,15 +39,11 @@ def render(account: Account) -> Export:
 def preferences(account: Account, keys: Keys) -> Preferences:
     """The account by its preferred servers, as the only one of a profile; raise ExportError as ``render`` does."""
     address = full_address(account.address)
-    incoming = expressible(account.incoming, can_receive, "export.no_incoming")[0]
-    outgoing = expressible(account.outgoing, can_send, "export.no_outgoing")[0]
-    refuse_unsafe(username=incoming.username, outgoing_username=outgoing.username)
-    return of_account(keys, address, display_name(account), _login(incoming, can_receive), _login(outgoing, can_send))
-
-
-def _login(server: AccountServer, can: Can) -> Login:
-    """How Thunderbird logs in: in the browser wherever it can, because no password has to be made for that."""
-    oauth2 = Authentication.OAUTH2
-    if oauth2 in server.endpoint.authentication and can(server.endpoint, oauth2):
-        return Login(server, oauth2)
-    return Login(server, method(server.endpoint, can))
+    incoming, outgoing = preferred(account, can_receive, can_send)
+    return of_account(
+        keys,
+        address,
+        display_name(account),
+        Login(incoming, easiest_method(incoming.endpoint, can_receive)),
+        Login(outgoing, easiest_method(outgoing.endpoint, can_send)),
+    )

@@ -123,3 +123,16 @@ def test_any_text_is_read_back_and_adds_no_element(name: str, username: str) -> 
     assert found.findtext("identities/identity/name") == name
     assert found.findtext("incoming-server/username") == username
     assert [each.tag for each in found.iter()] == [each.tag for each in element(account()).iter()]
+
+
+@settings(deadline=None)
+@given(visible_text)
+def test_any_local_part_is_read_back_or_refused_by_name(local_part: str) -> None:
+    source = account()._replace(address=ADDRESS._replace(local_part=local_part))
+    try:
+        found = element(source)
+    except ExportError as error:
+        assert error.facts["field"] == "address"
+        assert not local_part.isascii() or local_part.startswith('"')
+    else:
+        assert found.findtext("identities/identity/email") == found.findtext("name") == f"{local_part}@example.com"

@@ -62,7 +62,7 @@ def test_pop3_starttls_and_different_user_names_are_told_apart() -> None:
 
 @pytest.mark.parametrize("host", sorted(exporter.OAUTH2_HOSTS))
 def test_oauth2_is_written_where_the_app_can_do_it(host: str) -> None:
-    source = account(server(IMAP, TLS, Authentication.OAUTH2, host=host))
+    source = account(server(IMAP, TLS, Authentication.APP_PASSWORD, Authentication.OAUTH2, host=host))
     assert content(source)[2] == [0, host, 993, 3, 6, str(ADDRESS)]
 
 

@@ -87,12 +87,16 @@ def test_a_new_profile_has_the_account(program: Thunderbird) -> None:
 
 
 @settings(deadline=None)
-@given(name=visible_text, username=visible_text)
-def test_the_programs_own_reader_reads_any_text_back(program: Thunderbird, name: str, username: str) -> None:
+@given(name=visible_text, local_part=visible_text, username=visible_text)
+def test_the_programs_own_reader_reads_any_text_back(
+    program: Thunderbird, name: str, local_part: str, username: str
+) -> None:
     source = account(server(IMAP, username=username), display_name=name)
+    source = source._replace(address=ADDRESS._replace(local_part=local_part))
     found = program.execute(PARSE, user_js(source))
     assert found == read(user_js(source))
     assert (found["mail.identity.id1.fullName"], found["mail.server.server1.userName"]) == (name, username)
+    assert found["mail.identity.id1.useremail"] == f"{local_part}@example.com"
     assert found.keys() == read(user_js(account())).keys()
 
 
