@@ -148,8 +148,7 @@ def _write_one(output: Path, made: Export, place: Place) -> None:
     """The main file to ``output``. One that may have other accounts in it is added to, or it is said how to."""
     addition = made.addition
     if addition is None or place.force or not output.exists():
-        form = next((form for form in made.forms if Path(form.name).suffix == output.suffix.lower()), made.files[0])
-        _write(output, form, force=place.force)
+        _write(output, _form(made, output), force=place.force)
     elif not place.append:
         click.echo(addition.body.decode(), nl=False)
         raise InputError("input.file_has_accounts", path=str(output))
@@ -157,6 +156,15 @@ def _write_one(output: Path, made: Export, place: Place) -> None:
         body = made.files[0].body if files.is_empty(output) else addition.body
         backup = files.append(output, body, addition.marks)
         click.echo(_("added to {path}; as it was before: {backup}").format(path=output, backup=backup), err=True)
+
+
+def _form(made: Export, output: Path) -> ExportFile:
+    """The form of the main file that the suffix of ``output`` asks for; raise InputError if there is none such."""
+    forms = {Path(file.name).suffix: file for file in (made.files[0], *made.forms)}
+    suffix = output.suffix.lower()
+    if made.forms and suffix and suffix not in forms:
+        raise InputError("input.unknown_form", path=str(output), known=", ".join(forms))
+    return forms.get(suffix, made.files[0])
 
 
 def _deliver_bundle(made: Bundle, folder: Path, *, force: bool) -> None:

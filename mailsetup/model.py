@@ -8,7 +8,7 @@ hold the very words that YAML, JSON and command-line options use.
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 
 class Protocol(StrEnum):
@@ -280,9 +280,12 @@ class SourceReport(NamedTuple):
     services: tuple[Service, ...] = ()
 
 
-def best_per_protocol(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """The first candidate of each protocol, in order of appearance."""
-    best: dict[Protocol, Candidate] = {}
+Offered = TypeVar("Offered", bound="Candidate | AccountServer")
+
+
+def best_per_protocol(candidates: Iterable[Offered]) -> tuple[Offered, ...]:
+    """The first candidate, or server of an account, of each protocol, in order of appearance."""
+    best: dict[Protocol, Offered] = {}
     for candidate in candidates:
         best.setdefault(candidate.endpoint.protocol, candidate)
     return tuple(best.values())

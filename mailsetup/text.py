@@ -144,6 +144,7 @@ _ERRORS = {
         "{path} exists already and may hold other accounts: let --append add the lines above to it, or replace it "
         "with --force"
     ),
+    "input.unknown_form": N_("{path}: the end of the name says what to write, and here it is one of {known}"),
     "input.narrow_terminal": N_(
         "the terminal is narrower than the code ({columns} columns): make it wider, or write a picture with -o NAME.png"
     ),

@@ -113,6 +113,13 @@ def test_the_suffix_of_the_file_chooses_the_form_of_the_code(tmp_path: Path, suf
     assert path.read_bytes() == forms.get(suffix.lower(), made.files[0].body)
 
 
+def test_a_name_that_ends_with_another_form_is_refused(tmp_path: Path) -> None:
+    finished = run("export", QQ, "--to", "thunderbird-android", "-o", str(tmp_path / "code.jpg"), "--offline")
+    assert_usage_error(finished)
+    assert ".json, .png, .svg" in finished.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_pipe_gets_the_content_of_the_code() -> None:
     made = mailsetup.export(QQ, "thunderbird-android", offline=True)
     assert run("export", QQ, "--to", "thunderbird-android", "--offline").body == made.files[0].body

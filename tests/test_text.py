@@ -232,6 +232,9 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "input.journal_damaged": lambda: Journal.resume(existing, "digest", exists=bool, counts=bool),
         "input.journal_outdated": outdated_journal,
         "input.no_append": command(*export, str(existing), "--append"),
+        "input.unknown_form": command(
+            "export", "a@qq.com", "--offline", "--to", "thunderbird-android", "-o", str(tmp_path / "code.jpg")
+        ),
         "input.no_profile_in_format": command("export", "a@qq.com", "--offline", "--to", "k9", "--profile", "x"),
         "input.no_client_versions": command(*export, str(existing), "--client-version", "0.9"),
     }

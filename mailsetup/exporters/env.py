@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ..address import printable
 from ..errors import ExportError
 from ..i18n import N_
-from ..model import Account, AccountServer, Authentication, Endpoint, Protocol
+from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, best_per_protocol
 from . import PASSWORDS, Export, ExportFile, expressible, full_address, method, nameless
 
 NAME = "env"
@@ -44,11 +44,8 @@ def render(account: Account) -> Export:
     address = full_address(account.address)
     incoming = expressible(account.incoming, _can, "export.no_incoming")
     outgoing = expressible(account.outgoing, _can, "export.no_outgoing")
-    servers: dict[Protocol, AccountServer] = {}
-    for server in (*outgoing, *incoming):
-        servers.setdefault(server.endpoint.protocol, server)
     lines = [f"MAIL_FROM={_value('address', address)}"]
-    for server in servers.values():
+    for server in best_per_protocol((*outgoing, *incoming)):
         lines += _server(server)
     body = "".join(f"{line}\n" for line in lines).encode()
     return Export((ExportFile(f"{account.address.domain}.env", MEDIA_TYPE, body),), nameless(account))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from ..i18n import N_
-from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, Security
+from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, Security, best_per_protocol
 from . import PASSWORDS, Export, ExportFile, display_name, expressible, full_address, imap_id, method, refuse_unsafe
 
 NAME = "outlook-autodiscover"
@@ -49,7 +49,7 @@ def render(account: Account) -> Export:
     settings = ET.SubElement(response, "Account")
     ET.SubElement(settings, "AccountType").text = "email"
     ET.SubElement(settings, "Action").text = "settings"
-    for server in (*incoming, *outgoing):
+    for server in best_per_protocol((*incoming, *outgoing)):
         _add_protocol(settings, server, same_login=server.username == incoming[0].username)
     ET.indent(root)
     xml: bytes = ET.tostring(root, encoding="utf-8")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from .. import i18n, text
 from ..i18n import N_, _
-from ..model import Account, AccountServer, Authentication, Endpoint, Note, Notice, Protocol
+from ..model import Account, AccountServer, Authentication, Endpoint, Note, Notice, Protocol, best_per_protocol
 from . import Export, ExportFile, display_name, expressible, full_address, needs
 
 NAME = "steps"
@@ -67,13 +67,10 @@ def render(account: Account) -> Export:
     address = full_address(account.address)
     incoming = expressible(account.incoming, _can, "export.no_incoming")
     outgoing = expressible(account.outgoing, _can, "export.no_outgoing")
-    servers: dict[Protocol, AccountServer] = {}
-    for server in (*incoming, *outgoing):
-        servers.setdefault(server.endpoint.protocol, server)
     lines = [
         *_introduction(account, address),
         *_before(account),
-        *_table(account, address, tuple(servers.values())),
+        *_table(account, address, best_per_protocol((*incoming, *outgoing))),
         *_test(account, address),
         *_refusals(),
     ]

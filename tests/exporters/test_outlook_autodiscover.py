@@ -82,14 +82,14 @@ def test_the_file_of_a_plain_account() -> None:
     assert (file.name, file.media_type) == ("example.com.xml", "text/xml")
 
 
-def test_every_server_is_offered_in_the_order_of_preference() -> None:
-    source = account(server(POP3, STARTTLS), server(IMAP), outgoing=(server(SMTP, STARTTLS), server(SMTP)))
+def test_the_best_server_of_each_protocol_is_offered_in_the_order_of_preference() -> None:
+    incoming = (server(POP3, STARTTLS), server(IMAP), server(POP3))
+    source = account(*incoming, outgoing=(server(SMTP, STARTTLS), server(SMTP)))
     keys = ("Type", "Server", "Port", "Encryption")
     assert [tuple(section[key] for key in keys) for section in protocols(source)] == [
         ("POP3", "pop.example.com", "110", "TLS"),
         ("IMAP", "imap.example.com", "993", "SSL"),
         ("SMTP", "smtp.example.com", "587", "TLS"),
-        ("SMTP", "smtp.example.com", "465", "SSL"),
     ]
 
 
