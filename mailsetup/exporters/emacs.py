@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, Security
-from . import PASSWORDS, Export, ExportFile, display_name, expressible, full_address, imap_id, method, refuse_unsafe
+from . import PASSWORDS, Export, ExportFile, display_name, full_address, imap_id, method, preferred, refuse_unsafe
 
 NAME = "emacs"
 TITLE = N_("Emacs (Gnus, smtpmail)")
@@ -38,9 +38,8 @@ _STREAMS = {Security.TLS: "ssl", Security.STARTTLS: "starttls"}  # the latter fa
 def render(account: Account) -> Export:
     """One file, named after the domain; raise ExportError (``export.*``) where Emacs could not connect with it."""
     address = full_address(account.address)
-    incoming = expressible(account.incoming, _can_receive, "export.no_incoming")[0]
-    outgoing = expressible(account.outgoing, _can_send, "export.no_outgoing")[0]
-    refuse_unsafe(address=address, username=incoming.username, outgoing_username=outgoing.username)
+    incoming, outgoing = preferred(account, _can_receive, _can_send)
+    refuse_unsafe(address=address)
     lines = [
         ";; -*- coding: utf-8; lexical-binding: t -*-",
         "",
