@@ -41,6 +41,7 @@ EXPORTERS = {
     "aerc": "aerc",
     "himalaya": "himalaya",
     "evolution": "evolution",
+    "claws": "claws",
     "env": "env",
     "django": "django",
     "nodemailer": "nodemailer",

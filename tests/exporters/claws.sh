@@ -1,0 +1,37 @@
+# Claws Mail on a display of its own: claws.sh WINDOW [PASSWORD DONE] [OPTION]...
+# Starts it and waits for a window with WINDOW in its title. With PASSWORD, types that there and waits for DONE in the
+# log; else has the program end, which is when it writes its files. Fails if something does not come about in time. The
+# log goes to standard output.
+window=$1 password=$2 done=$3
+shift "$(($# < 3 ? $# : 3))"
+
+wait_for() {
+    tries=0
+    until "$@" > /dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 150 ] || { echo "did not come about: $*" >&2; kill "$program"; exit 1; }
+        sleep 0.1
+    done
+}
+
+# A dialog that is still open would keep it from ending.
+ends() {
+    xdotool key Escape
+    timeout 2 claws-mail --exit
+    ! kill -0 "$program"
+}
+
+claws-mail --debug "$@" > log 2>&1 &
+program=$!
+wait_for xdotool search --name "$window"
+if [ -n "$password" ]; then
+    xdotool search --name "$window" windowfocus
+    sleep 0.2  # there is no window manager that would tell when it has the focus
+    xdotool type "$password"
+    xdotool key Return
+    wait_for grep --fixed-strings "$done" log
+    kill "$program"
+else
+    wait_for ends
+fi
+cat log
