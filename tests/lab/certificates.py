@@ -35,12 +35,13 @@ class Authority:
 
     def issue(self, *names: str) -> KeyPair:
         """A certificate for host names or IP addresses that clients of this authority accept."""
-        return _key_pair(self._authority.issue_cert(*names))
+        # Some mail clients accept no certificate without a common name, whatever RFC 9525 says.
+        return _key_pair(self._authority.issue_cert(*names, common_name=names[0]))
 
     def server_context(self, *names: str) -> ssl.SSLContext:
         """A TLS context for a server in this process."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._authority.issue_cert(*names).configure_cert(context)
+        self._authority.issue_cert(*names, common_name=names[0]).configure_cert(context)
         return context
 
     def client_context(self) -> ssl.SSLContext:
@@ -51,16 +52,19 @@ class Authority:
         """Certificates that must be refused, by their fault; ``names`` gives the host name for each fault."""
         now = datetime.now(UTC)
         stranger = trustme.CA(organization_name="an authority nobody trusts")
+
+        def issue(
+            authority: trustme.CA, fault: str, not_before: datetime | None = None, not_after: datetime | None = None
+        ) -> KeyPair:
+            name = names[fault]
+            return _key_pair(authority.issue_cert(name, common_name=name, not_before=not_before, not_after=not_after))
+
         return {
-            "expired": _key_pair(
-                self._authority.issue_cert(names["expired"], not_before=now - 90 * _DAY, not_after=now - 3 * _DAY)
-            ),
-            "notyetvalid": _key_pair(
-                self._authority.issue_cert(names["notyetvalid"], not_before=now + 3 * _DAY, not_after=now + 90 * _DAY)
-            ),
+            "expired": issue(self._authority, "expired", now - 90 * _DAY, now - 3 * _DAY),
+            "notyetvalid": issue(self._authority, "notyetvalid", now + 3 * _DAY, now + 90 * _DAY),
             "selfsigned": _build(names["selfsigned"], ExtendedKeyUsageOID.SERVER_AUTH, None),
             "wrongname": self.issue("another.example.test"),
-            "untrusted": _key_pair(stranger.issue_cert(names["untrusted"])),
+            "untrusted": issue(stranger, "untrusted"),
             # The server must send the intermediate certificates too (RFC 8446 §4.4.2).
             "incomplete": _build(
                 names["incomplete"],
