@@ -94,7 +94,10 @@ def add(profile: Path, make: Callable[[Keys], Preferences]) -> Path | None:
         changes = preferences.addition(preferences.read(text), make)
         if not changes:
             return None
-        backup = files.back_up(path, text.encode("utf-8", "surrogateescape"))
+        try:
+            backup = files.back_up(path, text.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise InputError("input.unwritable", path=str(path.parent), reason=error.strerror or "") from None
         changed = preferences.changed(text, changes).encode("utf-8", "surrogateescape")
         files.write(path, changed, private=True, force=True)
     return backup
@@ -104,7 +107,8 @@ def undo_command(profile: Path, backup: Path, platform: str) -> str:
     """A command line for the user's shell that makes ``profile`` as it was before, by ``sys.platform``."""
     preferences_file = profile / "prefs.js"
     if platform == "win32":
-        return f'copy /Y "{backup}" "{preferences_file}"'  # a quotation mark cannot be in a file name there
+        # PowerShell has another "copy". File names cannot have a quotation mark there.
+        return f'cmd /c copy /Y "{backup}" "{preferences_file}"'
     return shlex.join(["cp", str(backup), str(preferences_file)])
 
 
@@ -133,11 +137,12 @@ def _locked(profile: Path) -> Iterator[None]:
 
         # Thunderbird's symbolic link "lock" is left behind by a crash; the lock on this file ends with its process.
         try:
-            with (profile / ".parentlock").open("ab") as file:
-                try:
-                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    raise InputError("input.profile_in_use", path=str(profile)) from None
-                yield
+            file = (profile / ".parentlock").open("ab")
         except OSError as error:
             raise InputError("input.unwritable", path=str(profile), reason=error.strerror or "") from None
+        with file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError("input.profile_in_use", path=str(profile)) from None
+            yield

@@ -193,7 +193,7 @@ def test_the_command_that_undoes_it_does(profile: Path) -> None:
 def test_the_command_that_undoes_it_on_windows_is_for_its_shell() -> None:
     folder = Path("Profiles") / "x y.default"
     command = profiles.undo_command(folder, folder / "prefs.js.bak1", "win32")
-    assert command == f'copy /Y "{PurePath(folder, "prefs.js.bak1")}" "{PurePath(folder, "prefs.js")}"'
+    assert command == f'cmd /c copy /Y "{PurePath(folder, "prefs.js.bak1")}" "{PurePath(folder, "prefs.js")}"'
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the lock of POSIX systems")
@@ -222,6 +222,19 @@ def test_a_user_js_that_would_take_the_account_away_again_is_an_obstacle(profile
     assert (error.code, error.facts) == ("input.profile_user_js", {"path": str(user_js)})
 
 
+def test_a_file_that_cannot_be_read_is_named(profile: Path) -> None:
+    (profile / "user.js").mkdir()
+    error = refusal(profile)
+    assert (error.code, error.facts["path"]) == ("input.unreadable", str(profile / "user.js"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the lock of POSIX systems")
+def test_a_profile_that_cannot_be_locked_is_left_alone(profile: Path) -> None:
+    (profile / ".parentlock").mkdir()
+    error = refusal(profile)
+    assert (error.code, error.facts["path"]) == ("input.unwritable", str(profile))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links")
 def test_linked_preferences_stay_a_link(profile: Path, tmp_path: Path) -> None:
     (profile / "prefs.js").rename(tmp_path / "kept.js")
@@ -229,3 +242,13 @@ def test_linked_preferences_stay_a_link(profile: Path, tmp_path: Path) -> None:
     assert profiles.add(profile, fred) == tmp_path / "kept.js.bak1"
     assert (profile / "prefs.js").is_symlink()
     assert "account2" in (tmp_path / "kept.js").read_text(errors="replace")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links")
+def test_without_a_backup_nothing_is_changed(profile: Path, tmp_path: Path) -> None:
+    kept = tmp_path / ("x" * 255)  # a longer name is not possible
+    (profile / "prefs.js").rename(kept)
+    (profile / "prefs.js").symlink_to(kept)
+    error = refusal(profile)
+    assert (error.code, error.facts["path"]) == ("input.unwritable", str(tmp_path))
+    assert kept.read_bytes() == OLD
