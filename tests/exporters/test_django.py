@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +75,7 @@ def understand(text: str, folder: Path) -> Any:  # JSON is untyped
         check=False,
         cwd=folder,
         encoding="utf-8",
-        env={"EMAIL_HOST_PASSWORD": "secret"},
+        env={**os.environ, "EMAIL_HOST_PASSWORD": "secret"},
     )
     assert done.returncode == 0, done.stderr
     assert [path.name for path in folder.iterdir()] == ["x.py"]
@@ -160,7 +161,7 @@ def test_django_logs_in_over_verified_tls(security: Security, lab: Lab, tmp_path
             check=False,
             cwd=tmp_path,
             encoding="utf-8",
-            env={"EMAIL_HOST_PASSWORD": password, "SSL_CERT_FILE": str(ca_file)},
+            env={**os.environ, "EMAIL_HOST_PASSWORD": password, "SSL_CERT_FILE": str(ca_file)},
         )
         return done.stderr
 
