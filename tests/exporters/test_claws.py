@@ -153,8 +153,10 @@ def test_the_program_keeps_every_account_of_a_file_with_several(authority: Autho
 
     # What the program stores, in its newer numbers.
     pop3, imap = "0", "1"
-    keys = ("protocol", "receive_server", "smtp_server", "ssl_imap", "ssl_pop", "ssl_smtp")
-    keys += ("imap_port", "pop_port", "smtp_port", "user_id", "remove_mail")
+    keys = [
+        *("protocol", "receive_server", "smtp_server", "ssl_imap", "ssl_pop", "ssl_smtp"),
+        *("imap_port", "pop_port", "smtp_port", "user_id", "remove_mail"),
+    ]
     assert {name: [read[key] for key in keys if key in read] for name, read in found.items()} == {
         str(ADDRESS): [
             *(imap, "imap.example.com", "smtp.example.com", "1", "0", "1"),
