@@ -57,9 +57,14 @@ RECEIVING = [
 SENDING = [(client, security) for client in (MSMTP, MUTT, NEOMUTT) for security in (TLS, STARTTLS)]
 
 
-def _cases(rows: Sequence[tuple[Client, *tuple[str, ...]]]) -> list[object]:
+def _cases(rows: Sequence[tuple[Client, *tuple[str, ...]]], *proofs: str) -> list[object]:
+    """Parameters with marks; ``proofs``: what a test that succeeds proves about the format (see ``proofs``)."""
     return [
-        pytest.param(*row, id="-".join([row[0].program, *map(str, row[1:])]), marks=need(row[0].program))
+        pytest.param(
+            *row,
+            id="-".join([row[0].program, *map(str, row[1:])]),
+            marks=(need(row[0].program), *(pytest.mark.proves(row[0].format, kind) for kind in proofs)),
+        )
         for row in rows
     ]
 
@@ -119,7 +124,7 @@ def _look_for_mail(person: User, client: Client, log: Log, *words: str) -> None:
         person.run(*command)
 
 
-@pytest.mark.parametrize(("client", "protocol", "security"), _cases(RECEIVING))
+@pytest.mark.parametrize(("client", "protocol", "security"), _cases(RECEIVING, "parsed", "login"))
 def test_the_client_logs_in_to_the_mailbox(
     lab: Lab, person: User, client: Client, protocol: Protocol, security: Security
 ) -> None:
@@ -145,7 +150,7 @@ def test_the_client_logs_in_to_no_server_with_a_wrong_certificate(
     assert not log.lines("Login:")
 
 
-@pytest.mark.parametrize(("client", "security"), _cases(SENDING))
+@pytest.mark.parametrize(("client", "security"), _cases(SENDING, "parsed", "login"))
 def test_a_message_arrives(lab: Lab, person: User, client: Client, security: Security) -> None:
     _install(person, client, IMAP, security)
     subject = f"from {client.program} by {security}"
