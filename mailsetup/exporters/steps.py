@@ -7,12 +7,23 @@ becomes a link, HTML or another paragraph.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from .. import i18n, text
 from ..i18n import N_, _
-from ..model import Account, AccountServer, Authentication, Endpoint, Note, Notice, Protocol, best_per_protocol
-from . import Export, ExportFile, display_name, expressible, full_address, needs
+from ..model import (
+    Account,
+    AccountServer,
+    Authentication,
+    Endpoint,
+    Note,
+    Notice,
+    Protocol,
+    Security,
+    best_per_protocol,
+)
+from . import PASSWORDS, Export, ExportFile, display_name, expressible, full_address, needs
 
 NAME = "steps"
 TITLE = N_("Steps to follow by hand, for every other program")
@@ -55,6 +66,144 @@ _REFUSALS = (
         "something between you and the provider reads along, often a virus scanner."
     ),
 )
+
+
+class _Client(NamedTuple):
+    """A program without import, with what its own forms call the settings."""
+
+    title: str
+    way: str  # to the form; may name {address} and {protocol}
+    fields: tuple[tuple[str, str], ...]  # label and name of a value, in the order of the form
+    securities: Mapping[Security, str]  # its words for the encryption that it can be made to insist on
+    protocols: tuple[Protocol, ...] = (Protocol.IMAP, Protocol.POP3)
+
+
+_WITH_BOTH = {Security.TLS: "SSL/TLS", Security.STARTTLS: "STARTTLS"}
+# STARTTLS is out of the question where a form has only “SSL”, or the upgrade only “if the server supports it”.
+_WITH_TLS = {Security.TLS: N_("on")}
+_PHONE_FIELDS = (
+    (N_("Incoming server settings, User name"), "user"),
+    (N_("Password"), "password"),
+    (N_("Server"), "host"),
+    (N_("Port"), "port"),
+    (N_("Security type"), "security"),
+    (N_("Outgoing server settings, SMTP server"), "smtp_host"),
+    (N_("Port"), "smtp_port"),
+    (N_("Security type"), "smtp_security"),
+    (N_("Require sign-in, User name"), "smtp_user"),
+)
+_CLIENTS = (
+    _Client(
+        "Foxmail",
+        N_(
+            "Open the menu, “Account management” (账号管理), “New” (新建), enter {address} and choose “Manual setup” "
+            "(手动设置)."
+        ),
+        (
+            (N_("Incoming server type (接收服务器类型)"), "protocol"),
+            (N_("Mail account (邮件账号)"), "user"),
+            (N_("Password (密码)"), "password"),
+            (N_("Incoming server (IMAP服务器, POP服务器)"), "host"),
+            (N_("SSL"), "security"),
+            (N_("Port (端口)"), "port"),
+            (N_("Outgoing server (SMTP服务器)"), "smtp_host"),
+            (N_("SSL"), "smtp_security"),
+            (N_("Port (端口)"), "smtp_port"),
+        ),
+        _WITH_TLS,
+    ),
+    _Client(
+        N_("NetEase Mail Master (网易邮箱大师)"),
+        N_(
+            "Add the account with {address}. Where it does not know the servers, it asks for them, with {protocol} for "
+            "incoming mail:"
+        ),
+        (
+            (N_("Password (密码)"), "password"),
+            (N_("Incoming server (收件服务器)"), "host"),
+            (N_("Port (端口)"), "port"),
+            (N_("SSL"), "security"),
+            (N_("Outgoing server (发件服务器)"), "smtp_host"),
+            (N_("Port (端口)"), "smtp_port"),
+            (N_("SSL"), "smtp_security"),
+        ),
+        _WITH_TLS,
+    ),
+    _Client(
+        N_("Outlook for Windows, new"),
+        N_(
+            "Settings, Accounts, Your accounts, Add account: enter {address}, choose IMAP and open the further "
+            "settings. This Outlook fetches the mail through Microsoft's servers, which get to know the password."
+        ),
+        (
+            (N_("IMAP user name"), "user"),
+            (N_("IMAP password"), "password"),
+            (N_("IMAP incoming server"), "host"),
+            (N_("Port"), "port"),
+            (N_("Secure connection type"), "security"),
+            (N_("SMTP user name"), "smtp_user"),
+            (N_("SMTP outgoing server"), "smtp_host"),
+            (N_("Port"), "smtp_port"),
+            (N_("Secure connection type"), "smtp_security"),
+        ),
+        _WITH_BOTH,
+        protocols=(Protocol.IMAP,),
+    ),
+    _Client(
+        "eM Client",
+        N_("Menu, Accounts, Add account: choose “Mail”, “Other” and enter {address}. The account's tabs have:"),
+        (
+            (N_("{protocol} tab, Host"), "host"),
+            (N_("Port"), "port"),
+            (N_("Security policy"), "security"),
+            (N_("User name"), "user"),
+            (N_("SMTP tab, Host"), "smtp_host"),
+            (N_("Port"), "smtp_port"),
+            (N_("Security policy"), "smtp_security"),
+            (N_("User name"), "smtp_user"),
+        ),
+        {
+            Security.TLS: N_("Use SSL/TLS on special port (legacy)"),
+            Security.STARTTLS: N_("Force usage of SSL/TLS"),
+        },
+    ),
+    _Client(
+        N_("Mail on iPhone and iPad"),
+        N_(
+            "Settings, Apps, Mail, Mail Accounts (before iOS 18: Settings, Mail, Accounts), Add Account, Other, Add "
+            "Mail Account. Enter {address} and choose {protocol} (POP3 is called POP). The file of "
+            "`mailsetup export --to apple` spares you all of this."
+        ),
+        (
+            (N_("Incoming Mail Server, Host Name"), "host"),
+            (N_("User Name"), "user"),
+            (N_("Password"), "password"),
+            (N_("Outgoing Mail Server, Host Name"), "smtp_host"),
+            (N_("User Name (needed, although it is called optional)"), "smtp_user"),
+            (N_("Password (needed as well)"), "password"),
+            (N_("Account, Advanced, Use SSL"), "security"),
+            (N_("Server Port"), "port"),
+            (N_("Account, SMTP, Primary Server, Use SSL"), "smtp_security"),
+            (N_("Server Port"), "smtp_port"),
+        ),
+        {Security.TLS: N_("on"), Security.STARTTLS: N_("on")},  # on the ports for STARTTLS it upgrades
+    ),
+    _Client(
+        N_("Gmail on Android"),
+        N_("Profile picture, Add another account, Other: enter {address} and choose “Personal ({protocol})”."),
+        _PHONE_FIELDS,
+        _WITH_BOTH,
+    ),
+    _Client(
+        N_("Mail apps of Samsung, Huawei and Xiaomi phones"),
+        N_(
+            "Add account, Other: enter {address}, choose “Manual setup” and {protocol}. The labels differ a little "
+            "from phone to phone."
+        ),
+        _PHONE_FIELDS,
+        _WITH_BOTH,
+    ),
+)
 _HTTPS_URL = re.compile(r"https://[^\s<>\\`|]+")
 _PLAIN_CODE = re.compile(r"[\w.@%+/=:-]+(?: [\w.@%+/=:-]+)*", re.ASCII)
 
@@ -73,6 +222,7 @@ def render(account: Account) -> Export:
         *_table(account, address, best_per_protocol((*incoming, *outgoing))),
         *_test(account, address),
         *_refusals(),
+        *_programs(account, address, incoming, outgoing),
     ]
     body = "\n".join(lines).encode()
     return Export((ExportFile(f"{account.address.domain}.md", MEDIA_TYPE, body),))
@@ -197,6 +347,84 @@ def _refusals() -> Iterator[str]:
     yield ""
     yield from (f"- {_(refusal)}" for refusal in _REFUSALS)
     yield ""
+
+
+def _programs(
+    account: Account, address: str, incoming: tuple[AccountServer, ...], outgoing: tuple[AccountServer, ...]
+) -> Iterator[str]:
+    """What to enter where, for clients that are asked about most; where a password is what they are to log in with."""
+    methods = incoming[0].endpoint.authentication or PASSWORDS
+    by_password = any(method in PASSWORDS for method in methods)
+    by_browser = needs(account, "oauth2-only") or (Authentication.OAUTH2 in methods and not by_password)
+    if not by_password and not by_browser:
+        return
+    yield "## 5. " + _("In particular programs")
+    yield ""
+    if by_browser:
+        yield _(
+            "Do not enter the servers by hand: choose the provider by its name (such as Google, Microsoft or Yahoo) "
+            "where the program lists some, and log in on the page that it opens."
+        )
+        yield ""
+        return
+    for client in _CLIENTS:
+        receiving = _first(incoming, client, client.protocols)
+        sending = _first(outgoing, client, (Protocol.SMTP,))
+        if receiving and sending and _takes_names(client, address, receiving, sending):
+            yield from _program(client, _values(account, address, client, receiving, sending))
+
+
+def _first(
+    servers: tuple[AccountServer, ...], client: _Client, protocols: tuple[Protocol, ...]
+) -> AccountServer | None:
+    """The first server that the client can be set up for."""
+    usable = (
+        server
+        for server in servers
+        if server.endpoint.protocol in protocols and server.endpoint.security in client.securities
+    )
+    return next(usable, None)
+
+
+def _takes_names(client: _Client, address: str, receiving: AccountServer, sending: AccountServer) -> bool:
+    """Whether the form has a field for each user name that is not the one it takes by itself."""
+    fields = {name for _label, name in client.fields}
+    username = receiving.username or address
+    return ("user" in fields or username == address) and (
+        "smtp_user" in fields or (sending.username or address) == username
+    )
+
+
+def _program(client: _Client, values: Mapping[str, str]) -> Iterator[str]:
+    yield f"### {_(client.title)}"
+    yield ""
+    yield i18n.fill(client.way, values)
+    yield ""
+    yield from (f"- {i18n.fill(label, values)}: {values[name]}" for label, name in client.fields)
+    yield ""
+
+
+def _values(
+    account: Account, address: str, client: _Client, incoming: AccountServer, outgoing: AccountServer
+) -> dict[str, str]:
+    """What a client's fields may name, as Markdown."""
+    return {
+        "address": _code(address),
+        "protocol": incoming.endpoint.protocol.upper(),
+        "password": _login(account, incoming.endpoint),
+        **_connection(client, address, incoming, ""),
+        **_connection(client, address, outgoing, "smtp_"),
+    }
+
+
+def _connection(client: _Client, address: str, server: AccountServer, prefix: str) -> dict[str, str]:
+    endpoint = server.endpoint
+    return {
+        f"{prefix}host": _code(endpoint.host),
+        f"{prefix}port": str(endpoint.port),
+        f"{prefix}security": _(client.securities[endpoint.security]),
+        f"{prefix}user": _code(server.username or address),
+    }
 
 
 def _link(url: str) -> str:

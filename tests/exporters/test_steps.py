@@ -155,6 +155,98 @@ def test_without_a_password_to_log_in_with_the_trial_is_one_without_login() -> N
     assert "--login" not in text
 
 
+CLIENTS = {
+    "foxmail": "Foxmail",
+    "netease": "NetEase Mail Master (网易邮箱大师)",
+    "outlook": "Outlook for Windows, new",
+    "emclient": "eM Client",
+    "iphone": "Mail on iPhone and iPad",
+    "gmail": "Gmail on Android",
+    "phones": "Mail apps of Samsung, Huawei and Xiaomi phones",
+}
+
+
+def fields(source: Account) -> dict[str, list[str]]:
+    """What the section of each client tells to enter, by short name; without the first line, which is the way there."""
+    lines = page(source).text.split("\n")
+    titles = [(lines.index(title), short) for short, title in CLIENTS.items() if title in lines]
+    ends = [*(start for start, _short in titles), len(lines)]
+    return {short: lines[start + 2 : ends[number + 1]] for number, (start, short) in enumerate(titles)}
+
+
+def test_every_client_is_told_the_servers_in_its_own_words() -> None:
+    found = fields(account())
+    assert list(found) == list(CLIENTS)
+    for lines in found.values():
+        values = [line.partition(": ")[2] for line in lines]
+        assert {"imap.example.com", "smtp.example.com", "993", "465"} <= set(values)
+    assert found["iphone"] == [
+        "Incoming Mail Server, Host Name: imap.example.com",
+        "User Name: zhang.wei@example.com",
+        "Password: password",
+        "Outgoing Mail Server, Host Name: smtp.example.com",
+        "User Name (needed, although it is called optional): zhang.wei@example.com",
+        "Password (needed as well): password",
+        "Account, Advanced, Use SSL: on",
+        "Server Port: 993",
+        "Account, SMTP, Primary Server, Use SSL: on",
+        "Server Port: 465",
+    ]
+
+
+def test_every_client_is_told_which_password_the_provider_wants() -> None:
+    source = account(server(IMAP, TLS, Authentication.AUTH_CODE))
+    asking = {short: lines for short, lines in fields(source).items() if short != "emclient"}  # asks before
+    assert len(asking) == len(CLIENTS) - 1
+    assert all(any(line.endswith(": authorization code (授权码)") for line in lines) for lines in asking.values())
+
+
+def test_clients_that_cannot_be_made_to_insist_on_starttls_are_left_out_where_there_is_nothing_else() -> None:
+    starttls = Security.STARTTLS
+    both_ways = account(server(IMAP, starttls), outgoing=(server(SMTP, starttls),))
+    assert fields(both_ways).keys() == {"outlook", "emclient", "iphone", "gmail", "phones"}
+    assert fields(account(outgoing=(server(SMTP, starttls),))).keys() == fields(both_ways).keys()
+    assert fields(both_ways)["emclient"].count("Security policy: Force usage of SSL/TLS") == 2
+    assert fields(both_ways)["gmail"].count("Security type: STARTTLS") == 2
+
+
+def test_clients_that_cannot_be_made_to_insist_on_starttls_are_given_a_server_with_tls() -> None:
+    source = account(server(IMAP, Security.STARTTLS), server(IMAP), server(POP3))
+    assert "Port (端口): 993" in fields(source)["foxmail"]
+    assert "Port: 143" in fields(source)["gmail"]
+
+
+def test_pop3_alone_leaves_out_the_client_that_has_only_imap() -> None:
+    found = fields(account(server(POP3)))
+    assert found.keys() == CLIENTS.keys() - {"outlook"}
+    assert "Incoming server type (接收服务器类型): POP3" in found["foxmail"]
+    assert found["emclient"][0] == "POP3 tab, Host: pop.example.com"
+
+
+def test_clients_without_fields_for_the_user_names_are_left_out_where_those_are_needed() -> None:
+    two_names = fields(account(server(IMAP, username="zhang.wei")))
+    assert two_names.keys() == CLIENTS.keys() - {"foxmail", "netease"}
+    assert two_names["gmail"][0] == "Incoming server settings, User name: zhang.wei"
+    assert two_names["gmail"][-1] == "Require sign-in, User name: zhang.wei@example.com"
+    one_name = account(server(IMAP, username="zhang"), outgoing=(server(SMTP, username="zhang"),))
+    assert fields(one_name).keys() == CLIENTS.keys() - {"netease"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [account(server(IMAP, TLS, Authentication.OAUTH2)), account(server(IMAP), provider=provider("oauth2-only"))],
+)
+def test_where_only_oauth2_is_accepted_the_provider_is_chosen_by_its_name(source: Account) -> None:
+    assert fields(source) == {}
+    assert "choose the provider by its name" in page(source).text
+    assert "choose the provider by its name" not in page(account()).text
+
+
+def test_nothing_is_said_about_clients_where_no_password_logs_in() -> None:
+    source = account(server(IMAP, TLS, Authentication.KERBEROS))
+    assert "In particular programs" not in page(source).text
+
+
 def assert_note_is_shown_as_it_is(text: str) -> None:
     source = account(provider=provider(notes=(Note("other", text, text),)))
     plain = account(provider=provider(notes=(Note("other", "x", "x"),)))
@@ -198,5 +290,7 @@ def test_any_note_stays_one_item_that_shows_exactly_its_characters(text: str) ->
 @given(visible_text | markdown)
 def test_any_user_name_stays_in_its_cell(username: str) -> None:
     shown = page(account(server(IMAP, username=username)))
-    assert shown.table[1][4] == " ".join(username.split())
+    words = " ".join(username.split())
+    assert shown.table[1][4] == words
+    assert f"Incoming server settings, User name: {words}" in shown.text.split("\n")
     assert (shown.html, shown.links) == ([], [])
