@@ -47,10 +47,11 @@ _SKIP = ("s", "skip", "跳过")
 
 
 class Wishes(NamedTuple):
-    """What the user wants to be left out; the same words as the command-line options."""
+    """What the user wants to be done differently: the command-line options."""
 
     offline: bool = False
     login: bool = True
+    username: str | None = None  # where it is not the usual one
 
 
 class Ending(Enum):
@@ -85,7 +86,7 @@ _ENDINGS = {
 
 def guide(address: str | None, wishes: Wishes) -> Step[Ending]:
     """The whole conversation; ``address`` is None if it is to be asked for."""
-    yield Say(_("This sets up a mail account, step by step. Nothing is stored; Ctrl-C ends it at any point."))
+    yield Say(_("This sets up a mail account, step by step. The password is not stored; Ctrl-C ends it at any point."))
     yield Say("")
     answer = yield from _find(address, wishes)
     if answer.status is not Status.FOUND:
@@ -99,7 +100,7 @@ def guide(address: str | None, wishes: Wishes) -> Step[Ending]:
         yield Say(text.error(error))
         return Ending.NOTHING
     yield from _prepare(answer)
-    answer = yield from _choose_protocol(answer)
+    answer = yield from _choose_protocol(_logging_in_as(wishes.username, answer))
     answer, proof = yield from _try_servers(answer, wishes)
     if proof is Proof.SERVERS and wishes.login:
         proof = yield from _log_in(answer)
@@ -180,6 +181,18 @@ def _prepare(answer: Lookup) -> Step[None]:
     done = yield from pick(question, {"": True} | dict.fromkeys(_SKIP, False), f"Enter / {_SKIP[0]}")
     if not done:
         yield Say(_("As long as it is not done, the servers refuse the login."))
+
+
+def _logging_in_as(username: str | None, answer: Lookup) -> Lookup:
+    """``answer`` with ``username``, if there is one, at every server."""
+    if username is None:
+        return answer
+
+    def named(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        # A form without placeholders is a name.
+        return tuple(c._replace(endpoint=c.endpoint._replace(username_form=username)) for c in candidates)
+
+    return answer._replace(incoming=named(answer.incoming), outgoing=named(answer.outgoing))
 
 
 def _choose_protocol(answer: Lookup) -> Step[Lookup]:
@@ -295,8 +308,11 @@ def _hand_over(account: Account, proof: Proof) -> Step[str]:
     if name == _STEPS:
         yield from write(account, Place(name, _SCREEN))
         return _("the steps are above")
-    place = yield from _write(account, name, exports[name])
-    return _("settings for {program}: {path}").format(program=_(load(name).TITLE), path=place.path)
+    path = yield from _write(account, name, exports[name])
+    program = _(load(name).TITLE)
+    if path == _SCREEN:
+        return _("the settings for {program} are above").format(program=program)
+    return _("{path} is for {program}").format(path=path, program=program)
 
 
 def _choose_program(names: list[str]) -> Step[str]:
@@ -309,7 +325,7 @@ def _choose_program(names: list[str]) -> Step[str]:
     return (yield from pick(_("Number (Enter alone: show the steps for any program):"), answers, f"1 – {len(names)}"))
 
 
-def _write(account: Account, name: str, made: Export) -> Step[Place]:
+def _write(account: Account, name: str, made: Export) -> Step[str]:
     """Write ``made`` where the user wants it, and say what to know about it; return where."""
     if load(name).SEVERAL_FILES:
         usual, question = f"{account.address.domain}-{name}", _("Write it to which folder? (Enter alone: {path})")
@@ -333,7 +349,7 @@ def _write(account: Account, name: str, made: Export) -> Step[Place]:
             continue
         for notice in written:
             yield Say(text.notice(notice), "! ")
-        return place
+        return place.path
 
 
 def _summary(answer: Lookup, proof: Proof, written: str) -> str:

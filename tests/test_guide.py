@@ -153,8 +153,10 @@ class Terminal:
 SIMPLE = {FRED: known(INCOMING, SUBMISSION)}
 
 
-def play(terminal: Terminal, given: str | None = FRED, *, offline: bool = False, login: bool = True) -> Ending:
-    return carry_out(guide(given, Wishes(offline, login)), terminal.perform)
+def play(
+    terminal: Terminal, given: str | None = FRED, *, offline: bool = False, login: bool = True, user: str | None = None
+) -> Ending:
+    return carry_out(guide(given, Wishes(offline, login, user)), terminal.perform)
 
 
 @pytest.fixture
@@ -475,6 +477,16 @@ def test_a_network_that_breaks_off_during_the_login_is_no_refusal() -> None:
     assert play(terminal) is Ending.NOT_ASKED
 
 
+def test_a_user_name_that_is_given_holds_for_the_login_and_the_mail_program() -> None:
+    terminal = Terminal(PASSWORD, "", offline=SIMPLE)
+    assert play(terminal, user="fred.f") is Ending.DONE
+    (login,) = terminal.logins
+    assert {c.endpoint.username(login.answer.address) for c in login.answer.recommended()} == {"fred.f"}
+    account = terminal.writes[0].account
+    assert {server.username for server in account.incoming + account.outgoing} == {"fred.f"}
+    assert "Password of fred.f (Enter alone: do not try):" in terminal.questions
+
+
 def test_the_password_goes_to_the_servers_and_nowhere_else() -> None:
     terminal = Terminal(PASSWORD, "", offline=SIMPLE)
     play(terminal)
@@ -521,13 +533,14 @@ def test_a_program_is_chosen_by_number_and_its_file_goes_where_the_user_says(typ
     (written,) = terminal.writes
     assert (written.place.format_name, written.place.path) == ("apple", path)
     assert (written.replace, written.append) == (False, False)
-    assert terminal.lines[-1].endswith(f"settings for {APPLE}: {path}.")
+    assert terminal.lines[-1].endswith(f"; {path} is for {APPLE}.")
 
 
 def test_a_program_is_chosen_by_the_name_of_its_format_too() -> None:
     terminal = Terminal("", "Apple", "-", offline=SIMPLE)
     play(terminal)
     assert terminal.writes[0].place == ("apple", "-")
+    assert terminal.lines[-1].endswith(f"the settings for {APPLE} are above.")
 
 
 def test_a_format_of_several_files_goes_to_a_folder_and_a_code_to_the_screen() -> None:

@@ -47,17 +47,21 @@ _WIDEST, _NARROWEST = 80, 20  # longer lines are hard to read, shorter ones hold
 @click.argument("address", required=False)
 @click.option("--offline", is_flag=True, help=_("Never use the network."))
 @click.option("--no-login", is_flag=True, help=_("Do not ask for a password."))
+@click.option("--user", metavar="NAME", help=_("User name for the login, where it is not the usual one."))
 @options.network
 @options.common
 @click.pass_obj
-def command(debug: bool, address: str | None, offline: bool, no_login: bool, options: NetworkOptions) -> int:
+def command(
+    debug: bool, address: str | None, offline: bool, no_login: bool, user: str | None, options: NetworkOptions
+) -> int:
     """Set up an account."""
     if not sys.stdin.isatty():
         raise click.UsageError(
             _("there is no terminal for questions and answers: use `mailsetup lookup`, `probe --login` and `export`")
         )
     trace = (lambda line: click.echo(line, err=True)) if debug else None
-    ending = carry_out(guide(address, Wishes(offline, not no_login)), _Terminal(options, trace).perform)
+    conversation = guide(address, Wishes(offline, not no_login, user))
+    ending = carry_out(conversation, _Terminal(options, trace).perform)
     return _EXIT_CODES[ending]
 
 
@@ -96,15 +100,27 @@ class _Terminal:
 
 
 def _say(text: str, mark: str) -> None:
-    width = max(min(shutil.get_terminal_size().columns, _WIDEST) - cells(mark), _NARROWEST)
     indent = " " * cells(mark)
-    for number, line in enumerate(helptext.wrap(text, width) or [""]):
+    for number, line in enumerate(_filled(text, cells(mark)) or [""]):
         click.echo((indent if number else mark) + line, err=True)
+
+
+def _filled(text: str, indent: int) -> list[str]:
+    """The lines of ``text`` behind an indent of so many cells."""
+    return helptext.wrap(text, max(min(shutil.get_terminal_size().columns, _WIDEST) - indent, _NARROWEST))
+
+
+def _prompt(question: str) -> str:
+    """Show all lines of ``question`` but the last; return that one, behind which the user types."""
+    *lines, last = _filled(question, 1)
+    for line in lines:
+        click.echo(line, err=True)
+    return f"{last} "
 
 
 def _ask(question: str) -> str:
     while True:
-        click.echo(f"{question} ", nl=False, err=True)
+        click.echo(_prompt(question), nl=False, err=True)
         try:
             line = sys.stdin.readline()
         except KeyboardInterrupt:
@@ -121,8 +137,8 @@ def _ask_secret(question: str, *, copied: bool) -> Secret | None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", getpass.GetPassWarning)
-                # It writes the question itself, when nothing is shown any more: those who type fast are safe.
-                typed = getpass.getpass(f"{question} ")
+                # It writes the end of the question when nothing is shown any more: those who type fast are safe.
+                typed = getpass.getpass(_prompt(question))
         except (KeyboardInterrupt, EOFError):
             raise _interrupted() from None
         except getpass.GetPassWarning:

@@ -1,0 +1,131 @@
+"""mailsetup in a pseudo-terminal that is its controlling one, as a person has it: Ctrl-C reaches it as a signal."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+
+CTRL_C, CTRL_D = "\x03", "\x04"
+_ROOT = Path(__file__).parent.parent
+_PATIENCE_S = 60.0
+# A question leaves the cursor behind a space, and then nothing comes for so long.
+_QUIET_S = 0.15
+# What a login shell does for the programs that it starts.
+_PROGRAM = (
+    "import fcntl, runpy, termios; "
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "runpy.run_module('mailsetup', run_name='__main__', alter_sys=True)"
+)
+
+
+class Ended(NamedTuple):
+    """A program that has come to its end."""
+
+    code: int
+    shown: str  # all that was on the screen, what was typed included
+    echo: bool  # whether the terminal still shows what is typed
+
+
+class Session:
+    """A running program and its terminal."""
+
+    def __init__(self, process: subprocess.Popen[bytes], ours: int, theirs: int) -> None:
+        self._process, self._ours, self._theirs = process, ours, theirs
+        self._shown = b""
+        self._deadline = time.monotonic() + _PATIENCE_S
+
+    @property
+    def shown(self) -> str:
+        return self._shown.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+
+    @property
+    def question(self) -> str:
+        """The line on which the cursor is."""
+        return self.shown.rpartition("\n")[2]
+
+    def type(self, text: str | bytes) -> None:
+        os.write(self._ours, text.encode() if isinstance(text, str) else text)
+
+    def answer(self, text: str | bytes) -> str:
+        """Wait for a question, type ``text`` and Enter; return the question."""
+        question = self.wait_for_question()
+        self.type(text)
+        self.type("\n")
+        return question
+
+    def wait_for_question(self) -> str:
+        while not (self._shown.endswith(b" ") and not self._reads(_QUIET_S)):
+            self._read()
+        return self.question
+
+    def wait_for(self, words: str) -> None:
+        """Wait until ``words`` have been shown."""
+        while words not in self.shown:
+            self._read()
+
+    def end(self) -> Ended:
+        """Wait for the end of the program, which must ask nothing more."""
+        import termios
+
+        while self._process.poll() is None or self._reads(0.0):
+            if self._reads(0.05):
+                self._read()
+            assert time.monotonic() < self._deadline, self.shown
+        flags = termios.tcgetattr(self._theirs)[3]
+        return Ended(self._process.returncode, self.shown, bool(flags & termios.ECHO))
+
+    def _reads(self, timeout_s: float) -> bool:
+        return bool(select.select([self._ours], [], [], timeout_s)[0])
+
+    def _read(self) -> None:
+        assert time.monotonic() < self._deadline, self.shown
+        assert self._process.poll() is None or self._reads(0.0), f"it has ended: {self.shown}"
+        if self._reads(0.2):
+            self._shown += os.read(self._ours, 65536)
+
+
+@contextmanager
+def session(*arguments: str, folder: Path, language: str = "en", columns: int = 80) -> Iterator[Session]:
+    """Run mailsetup with ``arguments`` in ``folder``, in a terminal that can do nothing but print lines."""
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    # ``theirs`` stays open here, too, so that the state in which the program leaves the terminal can be seen.
+    environment = {
+        **os.environ,
+        "LC_ALL": "C.UTF-8",
+        "MAILSETUP_LANG": language,
+        "TERM": "dumb",
+        "PYTHONPATH": str(_ROOT),
+    }
+    for name in ("COLUMNS", "LINES", "FORCE_COLOR"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        yield Session(process, ours, theirs)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
