@@ -23,6 +23,7 @@ from mailsetup.errors import InputError
 from mailsetup.exporters import thunderbird_policies, thunderbird_profile
 from mailsetup.model import Account, Protocol, Security
 from mailsetup.preferences import Preferences, numbered, read, write
+from product import run
 
 pytestmark = NEEDED
 
@@ -157,7 +158,7 @@ def test_a_crash_leaves_no_profile_locked(tmp_path: Path) -> None:
     assert profiles.add(tmp_path, partial(thunderbird_profile.preferences, at("wilma@example.com"))) is not None
 
 
-def test_the_profile_that_it_makes_at_its_first_start_is_found(tmp_path: Path) -> None:
+def test_the_profile_that_it_makes_at_its_first_start_is_found_and_gets_the_account(tmp_path: Path) -> None:
     assert PROGRAM is not None
     process = subprocess.Popen(
         [PROGRAM, "--headless"],
@@ -173,8 +174,12 @@ def test_the_profile_that_it_makes_at_its_first_start_is_found(tmp_path: Path) -
         process.wait(START_S)
     (used,) = tmp_path.glob(".thunderbird/*/prefs.js")
     assert len(list(tmp_path.glob(".thunderbird/*/times.json"))) > 1  # it makes another one that it does not use
-    roots = profiles.roots("linux", {}, tmp_path)
-    assert [profiles.started_in(root) for root in roots if root.exists()] == [used.parent]
+    arguments = ("export", "user@qq.com", "--to", "thunderbird-profile", "--profile", "--offline")
+    finished = run(*arguments, env={"HOME": str(tmp_path)})
+    assert finished.code == 0
+    assert f"added to {used.parent};" in finished.stderr
+    with thunderbird(used.parent) as program:
+        assert named(mailboxes(program)) == [("account1", "user@qq.com", "user@qq.com")]
 
 
 @pytest.mark.proves("thunderbird-policies", "parsed")
@@ -191,11 +196,14 @@ def test_policies_give_the_account_to_new_profiles_only(tmp_path: Path) -> None:
             (found,) = mailboxes(program)
         assert (found.name, found.address, found.is_default) == (ODD_NAME, str(ADDRESS), True)
         assert found.servers[0] == Server("imap", "imap.example.com", 143, ON_STARTTLS, PASSWORD, str(ADDRESS))
-    with thunderbird(used, user_js(at("fred@example.com"))) as program:
-        before = mailboxes(program)
-    with thunderbird(used, alternative, OFFLINE) as program:
-        assert mailboxes(program) == before
+    with thunderbird(used, alternative + user_js(at("fred@example.com")), OFFLINE) as program:
         assert program.execute("return Services.policies.status;") == 1  # they are in force
+        (own,) = mailboxes(program)
+    assert (own.key, own.address, own.is_default) == ("account1", "fred@example.com", True)
+    assert own.servers == (
+        Server("imap", "imap.example.com", 993, ON_TLS, PASSWORD, "fred@example.com"),
+        Server("smtp", "smtp.example.com", 465, ON_TLS, PASSWORD, "fred@example.com"),
+    )
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
