@@ -1,4 +1,4 @@
-"""GET over https (and http, where the user allows it) for published configuration files.
+"""GET and POST over https (and http, where the user allows it) for published configuration files.
 
 HTTP/1.1 through h11 on our own checked stream. Redirects are followed to other https sites only, at most five, on the
 standard port, never to a private address; nothing but the URL is sent: no cookies, no credentials, no referrer.
@@ -6,15 +6,18 @@ standard port, never to a private address; nothing but the URL is sent: no cooki
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import h11
 
 from . import __version__, tls
-from .address import parse_host, printable
-from .errors import ConnectFailed, FetchFailed, InputError, NetworkError
+from .address import parse_url, printable
+from .errors import ConnectFailed, FetchFailed, NetworkError
+from .model import Candidate, ProbeResult
 from .net import Network, Stream
+from .prober import probe_endpoint
 from .sources import MXRecord, Page, SRVRecord
 
 MAX_BODY_BYTES = 256 * 1024
@@ -40,7 +43,7 @@ class _Place(NamedTuple):
 
 
 class Web:
-    """What sources are given as their ``Net``: DNS questions and GET under one deadline."""
+    """What sources are given as their ``Net``: DNS questions, GET, POST and probes under one deadline."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -54,17 +57,39 @@ class Web:
         """See ``sources.Net``."""
         return await self._network.srv(name)
 
+    async def txt(self, name: str) -> list[str]:
+        """See ``sources.Net``."""
+        return await self._network.txt(name)
+
+    async def cname(self, name: str) -> str | None:
+        """See ``sources.Net``."""
+        return await self._network.cname(name)
+
+    async def addresses(self, host: str) -> list[str]:
+        """See ``sources.Net``."""
+        return await self._network.addresses(host)
+
+    async def probe(self, candidate: Candidate, limit_s: float) -> ProbeResult:
+        """See ``sources.Net``."""
+        return await probe_endpoint(candidate, self._network.until(self._network.deadline.within(limit_s)))
+
     async def get(self, url: str) -> Page:
         """The body at ``url``; raise NetworkError.
 
         ``http.status`` carries the status code as fact ``status``. An http URL is fetched only if the options allow it.
         """
-        place = _place(url)
+        return await self._follow(_place(url), None)
+
+    async def post(self, url: str, body: Callable[[str], bytes]) -> Page:
+        """The answer at ``url`` to the XML that ``body`` makes for each host it is sent to; raise NetworkError."""
+        return await self._follow(_place(url), body)
+
+    async def _follow(self, place: _Place, body: Callable[[str], bytes] | None) -> Page:
         if place.scheme == "http" and not self._network.options.allow_http:
-            raise FetchFailed("http.bad_scheme", url=url)
+            raise FetchFailed("http.bad_scheme", url=place.url)
         chain = [place.url]
         while True:
-            status, location, body = await self._exchange(place)
+            status, location, answer = await self._exchange(place, None if body is None else body(place.host))
             if status in _REDIRECTS and location:
                 place = _redirect(place, location)
                 if place.url in chain:
@@ -73,11 +98,11 @@ class Web:
                     raise FetchFailed("http.too_many_redirects", url=place.url)
                 chain.append(place.url)
             elif status == 200:
-                return Page(place.url, tuple(chain), body)
+                return Page(place.url, tuple(chain), answer)
             else:
                 raise FetchFailed("http.status", url=place.url, status=str(status))
 
-    async def _exchange(self, place: _Place) -> tuple[int, str, bytes]:
+    async def _exchange(self, place: _Place, body: bytes | None) -> tuple[int, str, bytes]:
         # Resolving and connecting end at the deadline by themselves, with codes that do not blame the web server.
         try:
             stream = await self._network.connect(place.host, place.port)
@@ -88,13 +113,13 @@ class Web:
         try:
             async with self._network.deadline.enforce(lambda: FetchFailed("http.timeout", url=place.url)):
                 await self._secure(stream, place)
-                return await self._ask(stream, place)
+                return await self._ask(stream, place, body)
         finally:
             stream.close()
 
-    async def _ask(self, stream: Stream, place: _Place) -> tuple[int, str, bytes]:
+    async def _ask(self, stream: Stream, place: _Place, body: bytes | None) -> tuple[int, str, bytes]:
         try:
-            return await _get(stream, place)
+            return await _request(stream, place, body)
         except ConnectFailed as error:
             raise FetchFailed("http.incomplete", url=place.url, reason=error.code) from None
 
@@ -109,21 +134,21 @@ class Web:
             raise
 
 
-async def _get(stream: Stream, place: _Place) -> tuple[int, str, bytes]:
-    """Status, Location and body (empty unless the status is 200) of one request."""
+async def _request(stream: Stream, place: _Place, content: bytes | None) -> tuple[int, str, bytes]:
+    """Status, Location and body (empty unless the status is 200) of one GET, or of a POST of XML ``content``."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
-    request = h11.Request(
-        method="GET",
-        target=place.target,
-        headers=[
-            ("Host", place.authority),
-            ("User-Agent", f"mailsetup/{__version__}"),
-            ("Accept", "application/xml, text/xml, application/json, */*;q=0.5"),
-            ("Accept-Encoding", "identity"),
-            ("Connection", "close"),
-        ],
-    )
-    await stream.write((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+    fields = [
+        ("Host", place.authority),
+        ("User-Agent", f"mailsetup/{__version__}"),
+        ("Accept", "application/xml, text/xml, application/json, */*;q=0.5"),
+        ("Accept-Encoding", "identity"),
+        ("Connection", "close"),
+    ]
+    if content is not None:
+        fields += [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(len(content)))]
+    request = h11.Request(method="GET" if content is None else "POST", target=place.target, headers=fields)
+    events: list[h11.Event] = [request, *([] if content is None else [h11.Data(data=content)]), h11.EndOfMessage()]
+    await stream.write(b"".join(connection.send(event) or b"" for event in events))
     body = bytearray()
     while True:
         try:
@@ -154,21 +179,12 @@ async def _get(stream: Stream, place: _Place) -> tuple[int, str, bytes]:
 
 
 def _place(url: str) -> _Place:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise FetchFailed("http.bad_scheme", url=printable(url)) from None
-    if parts.scheme not in _DEFAULT_PORTS or parts.username is not None:
+    checked = parse_url(url, _DEFAULT_PORTS)
+    if checked is None:
         raise FetchFailed("http.bad_scheme", url=printable(url))
-    try:
-        host = parse_host(parts.hostname or "")
-    except InputError:
-        raise FetchFailed("http.bad_scheme", url=printable(url)) from None
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.isascii() or not target.isprintable() or " " in target:
-        raise FetchFailed("http.bad_scheme", url=printable(url))
-    return _Place(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], target)
+    parts = urlsplit(checked)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    return _Place(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme], target)
 
 
 def _redirect(origin: _Place, location: str) -> _Place:

@@ -65,6 +65,16 @@ class Network:
         records = answer.rrset or ()
         return [SRVRecord(int(r.priority), int(r.weight), int(r.port), _dns_name(r.target)) for r in records]
 
+    async def txt(self, name: str) -> list[str]:
+        """See ``sources.Net``."""
+        answer = await self._resolver.ask(name, "TXT", self.deadline)
+        return sorted(b"".join(r.strings).decode("utf-8", "replace") for r in answer.rrset or ())
+
+    async def cname(self, name: str) -> str | None:
+        """See ``sources.Net``."""
+        answer = await self._resolver.ask(name, "CNAME", self.deadline)
+        return next((_dns_name(r.target) for r in answer.rrset or ()), None)
+
     async def addresses(self, host: str) -> list[str]:
         """The IP addresses of ``host``, IPv6 and IPv4 in turn (RFC 8305 §4); raise LookupFailed.
 

@@ -6,6 +6,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from mailsetup.address import parse
 from mailsetup.errors import LookupFailed, NetworkError
@@ -18,13 +19,16 @@ from mailsetup.model import (
     Evidence,
     Note,
     Origin,
+    ProbeResult,
     Protocol,
     Provider,
     ProviderStatus,
     RatedEndpoint,
     Security,
     SourceReport,
+    Stage,
     Status,
+    TLSFacts,
 )
 from mailsetup.sources import MXRecord, Page, SRVRecord, Target
 
@@ -34,14 +38,17 @@ Answer = bytes | Page | NetworkError | Callable[[str], bytes | NetworkError]
 
 IMAP, POP3, SMTP = Protocol.IMAP, Protocol.POP3, Protocol.SMTP
 TLS, STARTTLS, PLAIN = Security.TLS, Security.STARTTLS, Security.PLAIN
+UNAUTHENTICATED = ("mx", "mx-ispdb", "srv", "dns", "mailconf", "mx-autoconfig", "http-autoconfig", "guess")
 ISPDB = "https://ispdb.example.net/v1.1/"
 
 
 class FakeNet:
     """The network as tables that read like a zone file; what is not in them does not exist.
 
-    A failure is a value like any other. A key of ``pages`` that ends with "?" answers every query string; ``delays``
-    maps what is asked ("MX example.com", "GET https://…") to seconds. ``asked`` keeps every question, in order.
+    A failure is a value like any other. A key of ``pages`` that ends with "?" answers every query string; a function in
+    ``posts`` is given what was posted; ``servers`` maps "imap.example.com:993" to the code of a failed connection, or
+    None if it works; ``delays`` maps what is asked ("MX example.com", "GET https://…") to seconds. ``asked`` keeps
+    every question, in order, ``posted`` every body.
     """
 
     def __init__(
@@ -49,11 +56,19 @@ class FakeNet:
         *,
         mx: Mapping[str, Sequence[MXRecord] | NetworkError] | None = None,
         srv: Mapping[str, Sequence[SRVRecord] | NetworkError] | None = None,
+        txt: Mapping[str, Sequence[str] | NetworkError] | None = None,
+        cname: Mapping[str, str | NetworkError] | None = None,
+        hosts: Mapping[str, Sequence[str] | NetworkError] | None = None,
+        posts: Mapping[str, bytes | Page | NetworkError | Callable[[bytes], bytes | NetworkError]] | None = None,
+        servers: Mapping[str, str | None] | None = None,
         pages: Mapping[str, Answer] | None = None,
         delays: Mapping[str, float] | None = None,
     ) -> None:
         self._mx, self._srv, self._pages, self._delays = mx or {}, srv or {}, pages or {}, delays or {}
+        self._txt, self._cname, self._hosts = txt or {}, cname or {}, hosts or {}
+        self._posts, self._servers = posts or {}, servers or {}
         self.asked: list[str] = []
+        self.posted: list[bytes] = []
         self.given_up: list[str] = []  # questions that were cancelled before they were answered
 
     async def mx(self, domain: str) -> list[MXRecord]:
@@ -63,6 +78,41 @@ class FakeNet:
     async def srv(self, name: str) -> list[SRVRecord]:
         await self._question(f"SRV {name}")
         return list(_value(self._srv.get(name, [])))
+
+    async def txt(self, name: str) -> list[str]:
+        await self._question(f"TXT {name}")
+        return list(_value(self._txt.get(name, [])))
+
+    async def cname(self, name: str) -> str | None:
+        await self._question(f"CNAME {name}")
+        return _value(self._cname.get(name))
+
+    async def addresses(self, host: str) -> list[str]:
+        await self._question(f"A {host}")
+        return list(_value(self._hosts.get(host, LookupFailed("dns.nxdomain", name=host))))
+
+    async def post(self, url: str, body: Callable[[str], bytes]) -> Page:
+        await self._question(f"POST {url}")
+        content = body(urlsplit(url).hostname or "")
+        self.posted.append(content)
+        answer = self._posts.get(url, LookupFailed("dns.nxdomain", name=url.split("/")[2]))
+        if callable(answer):
+            answer = answer(content)
+        if isinstance(answer, NetworkError):
+            raise answer
+        return answer if isinstance(answer, Page) else Page(url, (url,), answer)
+
+    async def probe(self, candidate: Candidate, limit_s: float) -> ProbeResult:
+        place = f"{candidate.endpoint.host}:{candidate.endpoint.port}"
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._question(f"PROBE {place}")
+        except TimeoutError:
+            code: str | None = "tcp.timeout"
+        else:
+            code = self._servers.get(place, "tcp.refused")
+        stage, tls = Stage.CAPABILITY, TLSFacts("TLSv1.3", None, verified=True)
+        return ProbeResult(candidate._replace(verified=code is None), None, code is None, stage, code, tls=tls)
 
     async def get(self, url: str) -> Page:
         await self._question(f"GET {url}")
@@ -76,11 +126,15 @@ class FakeNet:
         return answer if isinstance(answer, Page) else Page(url, (url,), answer)
 
     async def _question(self, question: str) -> None:
-        self.asked.append(question)
+        # Answers of the DNS are shared by all who want them, as ``resolver`` does it.
+        is_shared = not question.startswith(("GET", "POST", "PROBE"))
+        if not (is_shared and question in self.asked):
+            self.asked.append(question)
         try:
             await asyncio.sleep(self._delays.get(question, 0))
         except asyncio.CancelledError:
-            self.given_up.append(question)
+            if not (is_shared and question in self.given_up):
+                self.given_up.append(question)
             raise
 
 
@@ -131,7 +185,7 @@ def endpoint(
 
 def evidence(source: str = "autoconfig", locator: str = "", *, trusted: bool | None = None) -> Evidence:
     if trusted is None:
-        trusted = source not in ("mx", "srv", "http-autoconfig")
+        trusted = source not in UNAUTHENTICATED
     return Evidence(source, locator or f"{source} of example.com", trusted)
 
 
@@ -162,6 +216,8 @@ def provider(
     *,
     domains: tuple[str, ...] = ("example.com",),
     mx: tuple[str, ...] = (),
+    spf: tuple[str, ...] = (),
+    autodiscover: tuple[str, ...] = (),
     endpoints: tuple[Endpoint, ...] = (
         endpoint(),
         endpoint(SMTP, "smtp.example.com", 465),
@@ -186,6 +242,8 @@ def provider(
         webmail,
         "https://help.example.com/",
         (Origin("official-page", "https://help.example.com/imap", ("imap", "smtp"), "2026-01-02"),),
+        spf=spf,
+        autodiscover=autodiscover,
     )
 
 

@@ -192,3 +192,45 @@ def test_plain_http_is_asked_only_when_the_user_allows_it(authority: Authority) 
     page, lines = fetch(script, authority, "http://{host}:{port}/", allow_http=True)
     assert (page.body, lines[0]) == (b"x", b"GET / HTTP/1.1")
     assert failure(script, authority, "http://{host}:{port}/") == "http.bad_scheme"
+
+
+POSTED: list[Step] = [*(Expect() for _ in range(8)), END_OF_REQUEST, Expect(b"<q/>")]
+
+
+class Asker:
+    """Posts questions, and remembers for whom each was made."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+        self.hosts: list[str] = []
+
+    def question(self, host: str) -> bytes:
+        self.hosts.append(host)
+        return b"<q/>\n"
+
+    async def post(self, script: Sequence[Step]) -> tuple[Page, list[bytes]]:
+        """The answer of a server that plays ``script``, and the lines of the request."""
+        options = NetworkOptions(allow_private=True, ca_file=str(self._authority.ca_file))
+        with NameServer({(HOST, "A"): ["127.0.0.1"], ("elsewhere.test", "A"): ["127.0.0.1"]}) as dns:
+            async with ScriptedServer(script, self._authority.server_context(HOST)) as server:
+                web = Web(Network(options, Resolver((dns.option,)), Deadline(5.0)))
+                return await web.post(f"https://{HOST}:{server.port}/autodiscover.xml", self.question), server.lines
+
+
+def test_a_question_is_posted_as_xml_without_credentials(authority: Authority) -> None:
+    asker = Asker(authority)
+    answer = Say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<a/>")
+    page, lines = asyncio.run(asker.post([StartTLS(), *POSTED, answer]))
+    assert page.body == b"<a/>"
+    assert lines[0] == b"POST /autodiscover.xml HTTP/1.1"
+    assert {b"Content-Type: text/xml; charset=utf-8", b"Content-Length: 5"} <= set(lines)
+    assert not any(line.lower().startswith((b"authorization", b"cookie")) for line in lines)
+    assert asker.hosts == [HOST]
+
+
+def test_for_each_host_that_a_redirect_leads_to_the_question_is_made_anew(authority: Authority) -> None:
+    asker = Asker(authority)
+    head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: https://elsewhere.test/\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises(NetworkError):
+        asyncio.run(asker.post([StartTLS(), *POSTED, Say(head)]))  # nobody listens on the standard port there
+    assert asker.hosts == [HOST, "elsewhere.test"]

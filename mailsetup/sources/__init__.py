@@ -10,9 +10,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
+from ..address import same_owner
 from ..errors import InvalidConfig, MailsetupError, NetworkError
 from ..index import Index
-from ..model import Address, Candidate, Notice, Provider, SourceReport, Status
+from ..model import Address, Candidate, Confidence, Notice, ProbeResult, Provider, Service, SourceReport, Status
+from ..model import Protocol as MailProtocol
 
 # Answers that mean "asked, and there is none". Everything else that goes wrong means "could not ask".
 NOTHING_CODES = frozenset(
@@ -61,8 +63,28 @@ class Net(Protocol):
         """The SRV records, [] if there are none; raise LookupFailed (``dns.*``)."""
         ...
 
+    async def txt(self, name: str) -> list[str]:
+        """The TXT records in alphabetical order, each in one piece, [] if there are none; raise LookupFailed."""
+        ...
+
+    async def cname(self, name: str) -> str | None:
+        """What ``name`` is an alias of, None if it is none; raise LookupFailed (``dns.*``)."""
+        ...
+
+    async def addresses(self, host: str) -> list[str]:
+        """The IP addresses of ``host``, at least one; raise LookupFailed (``dns.*``)."""
+        ...
+
     async def get(self, url: str) -> Page:
         """The body at ``url`` after checked redirects; raise NetworkError (``dns.* tcp.* tls.* http.*``)."""
+        ...
+
+    async def post(self, url: str, body: Callable[[str], bytes]) -> Page:
+        """Like ``get`` with the XML that ``body`` makes for each host it is sent to: redirects may lead elsewhere."""
+        ...
+
+    async def probe(self, candidate: Candidate, limit_s: float) -> ProbeResult:
+        """The verdict of a connection without credentials, within ``limit_s``; raises nothing."""
         ...
 
 
@@ -73,6 +95,8 @@ class Target(NamedTuple):
     database: Index
     ispdb: str | None  # base URL, or None when the user does not want it asked
     send_address: bool = False  # may the local part leave this machine?
+    guessable: frozenset[MailProtocol] = frozenset(MailProtocol)  # wanted, and not declared to be missing
+    unused_label: str = "no-such-label"  # made up for this lookup: where it exists below the domain, everything does
 
 
 class Found(NamedTuple):
@@ -83,6 +107,7 @@ class Found(NamedTuple):
     code: str | None = None
     provider: Provider | None = None
     notices: tuple[Notice, ...] = ()
+    services: tuple[Service, ...] = ()
 
 
 class Source(Protocol):
@@ -95,13 +120,21 @@ class Source(Protocol):
         ...
 
 
+def confidence_of_pointer(host: str, domain: str) -> Confidence:
+    """How sure a setting of ``host`` is at most that only plain DNS led to.
+
+    A forger has no certificate for hosts of the domain itself, so the settings of those do no harm.
+    """
+    return Confidence.MEDIUM if same_owner(host, domain) else Confidence.LOW
+
+
 async def ask(source: str, locator: str, question: Callable[[], Awaitable[Found]]) -> SourceReport:
     """Ask one question and report: how long it took, and whether trouble means NOTHING or FAILED."""
     started = time.monotonic()
     found = Found()
     try:
         found = await question()
-        status = Status.FOUND if found.candidates or found.provider else Status.NOTHING
+        status = Status.FOUND if found.candidates or found.provider or found.services else Status.NOTHING
         code, detail = found.code, found.detail
     except (NetworkError, InvalidConfig) as error:
         status = Status.NOTHING if means_nothing(error) else Status.FAILED
@@ -116,6 +149,7 @@ async def ask(source: str, locator: str, question: Callable[[], Awaitable[Found]
         (time.monotonic() - started) * 1000,
         found.provider,
         found.notices,
+        services=found.services,
     )
 
 
