@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from .errors import ExportError
-from .model import AccountServer, Authentication, Endpoint, Protocol, Security
+from .model import AccountServer, Authentication, Protocol, Security
 
 Value = str | int | bool
 Preferences = dict[str, Value]
@@ -103,13 +103,13 @@ def of_account(keys: Keys, address: str, display_name: str, incoming: Login, out
 
 def _outgoing(branch: str, login: Login) -> Preferences:
     """The server that sends: its preferences have other names than those of a server that receives."""
-    endpoint: Endpoint = login.server.endpoint
+    endpoint, username = login.server
     return {
         f"{branch}.hostname": endpoint.host,
         f"{branch}.port": endpoint.port,
         f"{branch}.try_ssl": _SOCKET_TYPES[endpoint.security],
         f"{branch}.authMethod": _METHODS[login.method],
-        f"{branch}.username": login.server.username,
+        f"{branch}.username": username,
     }
 
 
