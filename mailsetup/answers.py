@@ -15,6 +15,7 @@ from .model import (
     Provider,
     ProviderStatus,
     Security,
+    Service,
     SourceReport,
     Status,
     best_per_protocol,
@@ -65,6 +66,7 @@ def conclude(
         assign(reports, ranking),
         tuple(notices),
         (time.monotonic() - started) * 1000,
+        _services(reports),
     )
 
 
@@ -90,6 +92,15 @@ def _provider(reports: Sequence[SourceReport], recommended: Sequence[Candidate])
         if provider is not None and (not hosts or hosts & {c.endpoint.host for c in report.candidates}):
             return provider
     return None
+
+
+def _services(reports: Sequence[SourceReport]) -> tuple[Service, ...]:
+    """What is named beside mail, each place once, with the first source that names it."""
+    places: dict[tuple[str, str | None, str | None, int | None], Service] = {}
+    for report in reports:
+        for service in report.services:
+            places.setdefault((service.name, service.url, service.host, service.port), service)
+    return tuple(places.values())
 
 
 def _about_provider(provider: Provider | None, recommended: Sequence[Candidate]) -> list[Notice]:
@@ -130,7 +141,9 @@ def _rests_on_mentions(candidate: Candidate) -> bool:
 def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str) -> list[Notice]:
     notices = []
     best = best_per_protocol(ranking.incoming + ranking.outgoing)
-    untrusted = sorted({candidate.endpoint.host for candidate in best if not candidate.trusted})
+    # Guesses are untrusted, too, but for another reason, and they have a warning of their own.
+    heard = [candidate for candidate in best if any(e.source != "guess" for e in candidate.evidence)]
+    untrusted = sorted({candidate.endpoint.host for candidate in heard if not candidate.trusted})
     if untrusted:
         notices.append(Notice("untrusted", {"hosts": ", ".join(untrusted)}))
     unproved = sorted({c.endpoint.host for c in best if _rests_on_mentions(c)})

@@ -43,7 +43,11 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 ALL_PROTOCOLS = frozenset(Protocol)
-NETWORK_SOURCES = ("autoconfig", "well-known", "ispdb", "mx", "srv")
+# Without what only an option allows.
+NETWORK_SOURCES = (
+    *("autoconfig", "well-known", "pacc", "ispdb", "autodiscover", "mx", "mx-ispdb", "srv", "dns", "mailconf"),
+    *("mx-autoconfig", "guess"),
+)
 
 
 def lookup(

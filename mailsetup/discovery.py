@@ -2,17 +2,21 @@
 
 The database answers first and needs no network (``api.lookup`` asks it before anything here is imported). All other
 sources start together. Once a source has named servers for both directions and nothing stronger is still out, the
-weaker ones are not waited for, unless the whole ledger is wanted.
+weaker ones are not waited for, unless the whole ledger is wanted. Only if nobody named any server is one guessed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
+from collections.abc import Sequence
 from typing import cast
 
+from . import portal
 from .answers import conclude
 from .deadline import Deadline
+from .errors import LookupFailed
 from .fetch import Web
 from .index import Index
 from .model import (
@@ -32,11 +36,34 @@ from .net import Network
 from .prober import probe_endpoint
 from .ranking import Ranking, rank
 from .resolver import Resolver
-from .sources import Net, Source, Target, autoconfig, http_autoconfig, ispdb, mx, srv, well_known
+from .sources import (
+    Net,
+    Source,
+    Target,
+    autoconfig,
+    autodiscover,
+    dns,
+    guess,
+    http_autoconfig,
+    ispdb,
+    mailconf,
+    mx,
+    mx_autoconfig,
+    mx_ispdb,
+    pacc,
+    srv,
+    well_known,
+)
 
 # In order of authority: a hit makes everything behind it unnecessary. (A module has the attributes of Source; mypy
 # cannot see that through a tuple.)
-SOURCES = cast("tuple[Source, ...]", (autoconfig, well_known, ispdb, mx, srv, http_autoconfig))
+SOURCES = cast(
+    "tuple[Source, ...]",
+    (
+        *(autoconfig, well_known, pacc, ispdb, autodiscover, mx, mx_ispdb, srv, dns, mailconf, mx_autoconfig),
+        *(http_autoconfig, guess),
+    ),
+)
 DEFAULT_TIMEOUT_S = 8.0
 # The part of the deadline that is kept for connecting to the settings that were found.
 VERIFICATION_SHARE = 0.35
@@ -44,6 +71,9 @@ VERIFIED_PER_PROTOCOL = 2
 # How long weaker sources are waited for once a strong one has answered: this, and that part of the time it took.
 GRACE_S = 0.1
 GRACE_FACTOR = 0.5
+# Why a source was not asked; ``reasons`` has the words.
+OUTRUN = "a stronger source had answered"
+POINTLESS = "nothing to guess"
 # Outcomes of a live check that say nothing about the setting itself, only that we could not find out in time.
 _UNDECIDED = frozenset(
     {
@@ -74,9 +104,13 @@ async def discover(
     network = Network(options, resolver, deadline)
     share = 1 - VERIFICATION_SHARE if options.verify else 1.0
     web = Web(network.until(deadline.within(deadline.remaining() * share)))
-    target = Target(address, index, options.ispdb, options.send_address)
-    reports = [] if known is None else [known]
-    reports += await _ask_all(target, web, protocols, allow_http=options.allow_http, whole_ledger=whole_ledger)
+    label = "x" + secrets.token_hex(8)
+    target = Target(address, index, options.ispdb, options.send_address, unused_label=label)
+    found = await _ask_all(target, web, protocols, allow_http=options.allow_http, whole_ledger=whole_ledger)
+    if await _is_captive(found, target, web):
+        found = portal.disbelieved(found)
+    reports = found if known is None else [known, *found]
+    reports = await _guess(reports, target, Web(network), protocols, verify=options.verify)
     ranking = rank(reports, address.domain, protocols)
     live: list[ProbeResult] = []
     while options.verify and (untried := _to_verify(ranking, live)):
@@ -94,7 +128,8 @@ async def _ask_all(
     allow_http: bool,
     whole_ledger: bool,
 ) -> list[SourceReport]:
-    sources = [source for source in SOURCES if allow_http or source is not http_autoconfig]
+    unwanted = (guess,) if allow_http else (guess, http_autoconfig)
+    sources = [source for source in SOURCES if source not in unwanted]
     loop = asyncio.get_running_loop()
     started = loop.time()
     tasks = [asyncio.create_task(source.discover(target, net)) for source in sources]
@@ -116,11 +151,63 @@ async def _ask_all(
     reports: list[SourceReport] = []
     for source, task in zip(sources, tasks, strict=True):
         if task.cancelled():
-            detail = "a stronger source had answered"
-            reports.append(SourceReport(source.NAME, target.address.domain, Status.SKIPPED, detail=detail))
+            reports.append(_not_asked(source, target, OUTRUN))
         else:
             reports += task.result()
     return reports
+
+
+def _not_asked(source: Source, target: Target, reason: str) -> SourceReport:
+    return SourceReport(source.NAME, target.address.domain, Status.SKIPPED, detail=reason)
+
+
+async def _is_captive(reports: Sequence[SourceReport], target: Target, net: Net) -> bool:
+    """Whether the network itself answers in place of the servers."""
+    if portal.has_genuine_answer(reports):
+        return False
+    if portal.is_recognised(reports):
+        return True
+    try:
+        # RFC 6761 §6.4: no name below "invalid" exists. Whoever has an address for it has one for everything.
+        await net.addresses(f"{target.unused_label}.invalid")
+    except LookupFailed as error:
+        return error.code == "dns.private_address"
+    return True
+
+
+async def _guess(
+    reports: list[SourceReport], target: Target, net: Net, protocols: frozenset[Protocol], *, verify: bool
+) -> list[SourceReport]:
+    """``reports`` with those of ``guess``, which has something to do only if there is nothing else."""
+    source = cast("Source", guess)
+    if not verify:
+        return [*reports, _not_asked(source, target, "--no-verify")]
+    endpoints = (candidate.endpoint for report in reports for candidate in report.candidates)
+    if any(e.protocol in protocols and e.security is not Security.PLAIN for e in endpoints):
+        return [*reports, _not_asked(source, target, OUTRUN)]
+    notices = [notice for report in reports for notice in report.notices]
+    declined = {notice.facts.get("protocol", "") for notice in notices if notice.code == "not-offered"}
+    guessable = frozenset(protocol for protocol in protocols if protocol.upper() not in declined)
+    settled = any(report.provider is not None or _takes_no_mail(report) for report in reports)
+    if settled or not guessable or any(notice.code == portal.NOTICE for notice in notices):
+        return [*reports, _not_asked(source, target, POINTLESS)]
+    guessed = await source.discover(target._replace(guessable=guessable), net)
+    if any(notice.code == guess.WILDCARD for report in guessed for notice in report.notices):
+        reports = [_despite_wildcard(report, target) for report in reports]
+    return reports + guessed
+
+
+def _takes_no_mail(report: SourceReport) -> bool:
+    """Whether the domain does not exist, or has a null MX."""
+    return report.source == mx.NAME and report.code in ("dns.nxdomain", "dns.null_mx")
+
+
+def _despite_wildcard(report: SourceReport, target: Target) -> SourceReport:
+    """``report``, but nothing where it failed at a name that exists only because all names do."""
+    below = report.locator.partition("://")[2].partition("/")[0].endswith("." + target.address.domain)
+    if below and report.code == "http.certificate" and portal.is_of_another_name(report):
+        return report._replace(status=Status.NOTHING)
+    return report
 
 
 def _decided(tasks: list[asyncio.Task[list[SourceReport]]], protocols: frozenset[Protocol]) -> bool:
@@ -152,8 +239,10 @@ def _to_verify(ranking: Ranking, live: list[ProbeResult]) -> list[Candidate]:
     chosen: list[Candidate] = []
     for protocol in Protocol:
         best = [c for c in recommended if c.endpoint.protocol is protocol][:VERIFIED_PER_PROTOCOL]
-        if best and best[0].endpoint.key not in tried:
-            chosen += [c for c in best if c.endpoint.key not in tried]
+        # A guess comes with its verdict.
+        untried = [c for c in best if c.verified is None and c.endpoint.key not in tried]
+        if untried[:1] == best[:1]:
+            chosen += untried
     return chosen
 
 

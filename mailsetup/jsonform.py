@@ -21,6 +21,7 @@ from .model import (
     Notice,
     ProbeResult,
     Provider,
+    Service,
     SourceReport,
     TLSFacts,
 )
@@ -51,6 +52,7 @@ def lookup_object(answer: Lookup) -> Object:
         "provider": None if answer.provider is None else _provider_summary(answer.provider),
         "incoming": [candidate_object(candidate, answer) for candidate in answer.incoming],
         "outgoing": [candidate_object(candidate, answer) for candidate in answer.outgoing],
+        "services": [_service(service) for service in answer.services],
         "sources": [_source(report) for report in answer.reports if report.source != LIVE],
         "live": [_source(report) for report in answer.reports if report.source == LIVE],
         "warnings": notices(answer.notices),
@@ -168,6 +170,11 @@ def _source(report: SourceReport) -> Object:
         "detail": report.detail,
         "elapsed_ms": round(report.elapsed_ms, 1),
     }
+
+
+def _service(service: Service) -> Object:
+    place = {"host": service.host, "port": service.port} if service.url is None else {"url": service.url}
+    return {"service": service.name, **place, "source": service.source}
 
 
 def _result(result: ProbeResult, provider: Provider | None) -> Object:

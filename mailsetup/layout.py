@@ -16,9 +16,18 @@ _SOURCES = {
     "autoconfig": N_("published by the domain over https"),
     "well-known": N_("published by the domain over https"),
     "ispdb": N_("the public ISP database"),
+    "pacc": N_("published by the domain over https, with a digest in DNS"),
+    "autodiscover": N_("the domain's Autodiscover for Outlook"),
     "srv": N_("the domain's SRV records"),
+    "mx-ispdb": N_("the public ISP database, for the operator of the domain's MX"),
+    "mx-autoconfig": N_("published by the operator of the domain's MX"),
+    "mailconf": N_("the file that a TXT record of the domain names"),
+    "dns": N_("other DNS records of the domain and the provider database"),
+    "guess": N_("a guess"),
     "http-autoconfig": N_("the domain over unencrypted http"),
 }
+
+_SERVICES = {"jmap": "JMAP", "caldav": "CalDAV", "carddav": "CardDAV", "webdav": "WebDAV", "managesieve": "ManageSieve"}
 
 
 def username(candidate: Candidate, answer: Lookup) -> str:
@@ -98,7 +107,8 @@ def suggestion(answer: Lookup) -> str | None:
     """What to try next when there is no answer."""
     if answer.status is Status.FAILED:
         return _("Check the network, allow more time with --timeout 30, or see --explain.")
-    if answer.status is Status.NOTHING and any(report.status is Status.SKIPPED for report in answer.reports):
+    asked = [report.status for report in answer.reports if report.source != "providers"]
+    if answer.status is Status.NOTHING and set(asked) == {Status.SKIPPED}:
         return _("Without --offline the domain itself is asked.")
     mistyped = any(item.code == "no-such-domain" for item in answer.notices)
     if answer.status is Status.NOTHING and answer.provider is None and not mistyped:
@@ -155,6 +165,17 @@ def links(answer: Lookup) -> list[str]:
     return lines
 
 
+def services(answer: Lookup) -> list[str]:
+    """What is named beside mail, one line each."""
+    lines = []
+    for name, url, host, port, source in answer.services:
+        place = url or f"{host}:{port}"
+        lines.append(
+            _("{service}: {place} (source: {source})").format(service=_SERVICES[name], place=place, source=source)
+        )
+    return lines
+
+
 def ledger_columns() -> tuple[str, ...]:
     """The headings of the ledger."""
     return (_("Source"), _("Result"), "ms", _("Why"), _("Asked"), _("Detail"))
@@ -207,7 +228,7 @@ def lookup_lines(answer: Lookup, *, explain: bool) -> list[str]:
     if steps := preparations(answer):
         lines += ["", _("Before it works:"), *(f"  - {step}" for step in steps), ""]
     lines += [f"! {line}" for line in warnings(answer)]
-    lines += links(answer)
+    lines += [*services(answer), *links(answer)]
     if (next_step := suggestion(answer)) is not None:
         lines.append(next_step)
     if explain:

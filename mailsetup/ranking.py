@@ -3,10 +3,11 @@
 The rules, strongest first:
 
 1. Equal endpoints merge and keep all their evidence; each independent source that agrees makes them surer.
-2. A setting that a live connection disproved sinks below those that were not disproved, but never below SRV that leads
-   elsewhere or plain http.
-3. Authenticated sources before unauthenticated ones: the curated database, the domain's own https files, the ISPDB;
-   then MX to the database, SRV inside the domain, SRV that leads elsewhere, plain http.
+2. A setting that a live connection disproved sinks below those that were not disproved, but never below pointers that
+   lead elsewhere or plain http.
+3. Authenticated sources before unauthenticated ones: the curated database, the domain's own https files, the ISPDB,
+   Autodiscover; then what plain DNS points to: curated data and hosts inside the domain, the weaker pointers to the
+   database, hosts elsewhere; then plain http and guesses.
 4. IMAP before POP3, the unsure after the rest, implicit TLS before STARTTLS (RFC 8314 §3), then the source's own order.
 5. Plaintext is never recommended.
 """
@@ -15,15 +16,30 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from .address import same_owner
-from .model import Candidate, Confidence, Endpoint, Protocol, Security, SourceReport
+from .model import Candidate, Confidence, Endpoint, Evidence, Protocol, Security, SourceReport
 
-# Lower is better. SRV outside the domain comes after MX to a known provider: the latter is at least curated.
-_CLASSES = {"providers": 0, "autoconfig": 1, "well-known": 1, "ispdb": 2, "srv": 3, "mx": 3, "http-autoconfig": 6}
-_FOREIGN_SRV = 5
+# Lower is better. What plain DNS points to outside the domain comes after pointers to curated data.
+_CLASSES = {
+    "providers": 0,
+    **dict.fromkeys(("autoconfig", "well-known", "pacc"), 1),
+    "ispdb": 2,
+    "autodiscover": 3,
+    **dict.fromkeys(("mx", "mx-ispdb", "srv", "mailconf", "mx-autoconfig"), 4),
+    "dns": 5,
+    "http-autoconfig": 7,
+    "guess": 8,
+}
+# Sources that can name any host, and stand on plain DNS: always, or in the case of Autodiscover found by SRV.
+_POINTERS = frozenset({"srv", "mailconf", "mx-autoconfig", "autodiscover"})
+_POINTER_INSIDE, _POINTER_ELSEWHERE = 4, 6
 # From here on an answer can lead anywhere, and nothing but the way it came vouches for it.
-_FORGEABLE = _FOREIGN_SRV
-# Two files on the domain's own web server are one voice, and so are two roads into our own database.
-_VOICES = {"well-known": "autoconfig", "http-autoconfig": "autoconfig", "mx": "providers"}
+_FORGEABLE = _POINTER_ELSEWHERE
+# What one operator writes into several files is one voice, and so are the roads into one database.
+_VOICES = {
+    **dict.fromkeys(("well-known", "http-autoconfig", "pacc", "autodiscover", "mailconf"), "autoconfig"),
+    **dict.fromkeys(("mx", "dns"), "providers"),
+    "mx-ispdb": "ispdb",
+}
 _SECURITY_ORDER = (Security.TLS, Security.STARTTLS, Security.PLAIN)
 _PROTOCOL_ORDER = (Protocol.IMAP, Protocol.POP3, Protocol.SMTP)
 # A recommendation is a short list; what does not fit is still among the others.
@@ -48,13 +64,13 @@ def rank(
 ) -> Ranking:
     """Order what ``reports`` found for ``domain``.
 
-    ``verified`` maps ``Endpoint.key`` to the outcome of a live connection, for those that were tried.
+    ``verified`` maps ``Endpoint.key`` to the outcome of a live connection, for those that were tried since the reports.
     """
-    merged = merge(reports)
+    merged = merge(reports, domain)
     ranked = []
     for position, candidate in enumerate(merged):
         if candidate.endpoint.protocol in protocols:
-            outcome = (verified or {}).get(candidate.endpoint.key)
+            outcome = (verified or {}).get(candidate.endpoint.key, candidate.verified)
             candidate = _weigh(candidate, outcome)
             ranked.append((_order(candidate, domain), position, candidate))
     ranked.sort(key=lambda entry: entry[:2])
@@ -68,25 +84,30 @@ def rank(
     )
 
 
-def merge(reports: Iterable[SourceReport]) -> list[Candidate]:
+def merge(reports: Iterable[SourceReport], domain: str) -> list[Candidate]:
     """All candidates, equal endpoints once with all their evidence, in the order of the strongest source."""
     merged: dict[tuple[str, str, int, str], Candidate] = {}
     # Sorting by source and locator makes the result independent of the order of arrival.
-    for report in sorted(reports, key=lambda r: (_CLASSES.get(r.source, 9), r.source, r.locator)):
-        for candidate in report.candidates:
-            known = merged.get(candidate.endpoint.key)
-            merged[candidate.endpoint.key] = candidate if known is None else _combine(known, candidate)
+    named = [
+        (authority(candidate, domain), report.source, report.locator, position, candidate)
+        for report in reports
+        for position, candidate in enumerate(report.candidates)
+    ]
+    for *_place, candidate in sorted(named, key=lambda entry: entry[:4]):
+        known = merged.get(candidate.endpoint.key)
+        merged[candidate.endpoint.key] = candidate if known is None else _combine(known, candidate)
     return list(merged.values())
 
 
 def authority(candidate: Candidate, domain: str) -> int:
     """The class of the strongest evidence: lower is better."""
-    return min(_class(evidence.source, candidate.endpoint, domain) for evidence in candidate.evidence)
+    return min(_class(evidence, candidate.endpoint, domain) for evidence in candidate.evidence)
 
 
 def leaves_domain(candidate: Candidate, domain: str) -> bool:
     """Whether only unauthenticated pointers name this host, and it lies outside the domain and the database."""
-    return all(e.source == "srv" for e in candidate.evidence) and not same_owner(candidate.endpoint.host, domain)
+    pointed = all(e.source in _POINTERS and not e.trusted for e in candidate.evidence)
+    return pointed and not same_owner(candidate.endpoint.host, domain)
 
 
 def _combine(known: Candidate, other: Candidate) -> Candidate:
@@ -98,7 +119,7 @@ def _combine(known: Candidate, other: Candidate) -> Candidate:
     surest = max(known.confidence, other.confidence, key=_CONFIDENCE_ORDER.index)
     # A file may name one server twice, for two ways to log in: that is still one witness.
     evidence = dict.fromkeys(known.evidence + other.evidence)
-    return Candidate(endpoint, tuple(evidence), surest)
+    return Candidate(endpoint, tuple(evidence), surest, known.verified if other.verified is None else other.verified)
 
 
 def _weigh(candidate: Candidate, outcome: bool | None) -> Candidate:
@@ -120,7 +141,7 @@ def _order(candidate: Candidate, domain: str) -> tuple[int, ...]:
     return (
         _PROTOCOL_ORDER.index(endpoint.protocol),
         endpoint.security is Security.PLAIN,
-        # Whoever can forge SRV or http can also cut connections: that must not lift the forgery above what is genuine.
+        # Whoever can forge DNS or http can also cut connections: that must not lift the forgery above what is genuine.
         disproved or rank_of_source >= _FORGEABLE,
         rank_of_source,
         disproved,
@@ -160,7 +181,7 @@ def _conflicts(candidates: list[Candidate]) -> tuple[Protocol, ...]:
     )
 
 
-def _class(source: str, endpoint: Endpoint, domain: str) -> int:
-    if source == "srv" and not same_owner(endpoint.host, domain):
-        return _FOREIGN_SRV
-    return _CLASSES.get(source, 9)
+def _class(evidence: Evidence, endpoint: Endpoint, domain: str) -> int:
+    if evidence.source in _POINTERS and not evidence.trusted:
+        return _POINTER_INSIDE if same_owner(endpoint.host, domain) else _POINTER_ELSEWHERE
+    return _CLASSES.get(evidence.source, 9)

@@ -22,6 +22,14 @@ _PROVIDERS = {
     ProviderStatus.NO_CLIENT_ACCESS: N_("no mail clients allowed"),
     ProviderStatus.DISCONTINUED: N_("service closed"),
 }
+# What the details of a source say that was not asked; an option stands for itself.
+NOT_ASKED = (
+    N_("a stronger source had answered"),
+    N_("nothing to guess"),
+    N_("MX leads nowhere else"),
+    N_("MX is in the database"),
+    N_("MX could not be asked"),
+)
 _TIMEOUT = N_("no answer in time")
 _PRIVATE = N_("private address: refused")
 _CERTIFICATE = N_("bad certificate")
@@ -79,7 +87,13 @@ _CODES = {
     "discover.invalid_values": N_("only invalid servers"),
     "pacc.": N_("digest does not match"),
 }
-_GATEWAYS = {"mx-is-filter": N_("only a mail filter"), "mx-is-forwarder": N_("only forwards mail")}
+# Warnings that say it better than a code.
+_INSTEAD = {
+    "mx-is-filter": N_("only a mail filter"),
+    "mx-is-forwarder": N_("only forwards mail"),
+    "captive-portal": N_("the network answered"),
+    "wildcard-dns": N_("every name exists"),
+}
 _NOT_FOUND = frozenset({"404", "410"})
 
 
@@ -88,16 +102,18 @@ def reason(report: SourceReport, answer: Lookup) -> str:
     if report.role is not None:
         return _(_ROLES[report.role]).format(source=_winner(report, answer))
     if report.status is Status.FOUND:
+        if report.services:
+            return _("beside mail")
         # A provider without settings, or a live connection.
         return _("connection works") if report.provider is None else _(_PROVIDERS[report.provider.status])
     if report.status is Status.SKIPPED:
-        return report.detail  # the option that forbade it
+        return _(report.detail)
+    for notice in report.notices:
+        if notice.code in _INSTEAD:
+            return _(_INSTEAD[notice.code])
     if report.code is None:
         if report.source == "providers":
             return _("not in the database")
-        for notice in report.notices:
-            if notice.code in _GATEWAYS:
-                return _(_GATEWAYS[notice.code])
         # A domain's MX without an entry of ours is named in the details.
         return _("no known provider") if report.detail else _("no such record")
     return _failure(report.code, report.detail)

@@ -216,7 +216,7 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
         console.print()
     for line in layout.warnings(answer):
         _hanging(console, "! ", line, style="yellow")
-    for line in (*layout.reasons(answer), *layout.links(answer)):
+    for line in (*layout.reasons(answer), *layout.services(answer), *layout.links(answer)):
         _hanging(console, "", line, style="dim")
     if (next_step := layout.suggestion(answer)) is not None:
         _hanging(console, "", next_step)

@@ -18,6 +18,7 @@ from mailsetup.model import (
     Protocol,
     Provider,
     ProviderStatus,
+    Service,
     SourceReport,
     Status,
 )
@@ -317,3 +318,18 @@ def test_servers_that_rest_on_old_mentions_are_named_unless_they_were_reached() 
     assert facts(lookup, "unverified") == {"hosts": "imap.example.com, smtp.example.com"}
     assert codes(answer(report("providers", IMAPS, SMTPS)._replace(provider=provider()))) == []
     assert "unverified" not in codes(answer(weak, report("autoconfig", IMAPS, SMTPS)))
+
+
+def test_services_beside_mail_are_named_once_each_by_the_first_source() -> None:
+    place = Service("jmap", "https://jmap.example.com/session", source="autoconfig")
+    other = Service("jmap", host="jmap.example.com", port=443, source="srv")
+    first = report("autoconfig")._replace(services=(place,))
+    lookup = answer(first, report("pacc")._replace(services=(place._replace(source="pacc"),)), nothing("srv"))
+    assert lookup.services == (place,)
+    assert lookup.status is Status.NOTHING  # there is nothing to set up mail with
+    assert answer(first, report("srv")._replace(services=(other,))).services == (place, other)
+
+
+def test_a_guess_has_a_warning_of_its_own_instead_of_that_of_forgeries() -> None:
+    guessed = report("guess", IMAPS, SMTPS, confidence=Confidence.LOW)._replace(notices=(Notice("guessed"),))
+    assert codes(answer(guessed)) == ["guessed"]

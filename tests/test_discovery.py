@@ -7,25 +7,28 @@ from typing import NoReturn
 
 import pytest
 
-from fakes import ISPDB, PLAIN, SMTP, FakeNet, config, endpoint, provider, report, run, target
+from fakes import ISPDB, PLAIN, SMTP, FakeNet, config, endpoint, failed, provider, report, run, target
 from mailsetup import api, discovery
 from mailsetup.deadline import Deadline
-from mailsetup.discovery import GRACE_FACTOR, GRACE_S, SOURCES, _ask_all, _live_report, _verdict
+from mailsetup.discovery import GRACE_FACTOR, GRACE_S, OUTRUN, SOURCES, _ask_all, _live_report, _verdict
 from mailsetup.errors import ConnectFailed, FetchFailed, InputError, LookupFailed
 from mailsetup.model import (
     Candidate,
     Confidence,
     Lookup,
     NetworkOptions,
+    Notice,
     ProbeResult,
     Protocol,
+    ProviderStatus,
     SourceReport,
     Stage,
     Status,
     TLSFacts,
 )
+from mailsetup.ranking import rank
 from mailsetup.resolver import Resolver
-from mailsetup.sources import MXRecord, SRVRecord
+from mailsetup.sources import MXRecord, SRVRecord, mx
 
 AUTOCONFIG = "https://autoconfig.example.com/mail/config-v1.1.xml"
 WELL_KNOWN = "https://example.com/.well-known/autoconfig/mail/config-v1.1.xml"
@@ -53,26 +56,33 @@ def ask(
 
 
 def skipped(ledger: dict[str, SourceReport]) -> list[str]:
-    return [report.source for report in ledger.values() if report.status is Status.SKIPPED]
+    """The sources that were given up because a stronger one had answered."""
+    return [report.source for report in ledger.values() if report.detail == OUTRUN]
 
 
 def test_a_domain_that_publishes_nothing_is_asked_everywhere_once() -> None:
     net = FakeNet()
     ledger, seconds = ask(net)
+    mail = ("_imaps", "_imap", "_pop3s", "_pop3", "_submissions", "_submission")
     assert sorted(net.asked) == sorted(
         [
             f"GET {AUTOCONFIG}",
             f"GET {WELL_KNOWN}",
             f"GET {FROM_ISPDB}",
             "MX example.com",
-            *(
-                f"SRV {label}._tcp.example.com"
-                for label in ("_imaps", "_imap", "_pop3s", "_pop3", "_submissions", "_submission")
-            ),
+            *(f"SRV {label}._tcp.example.com" for label in (*mail, "_jmap", "_caldavs", "_carddavs", "_sieve")),
+            "TXT example.com",
+            "TXT _ua-auto-config.example.com",
+            "POST https://example.com/autodiscover/autodiscover.xml",
+            "POST https://autodiscover.example.com/autodiscover/autodiscover.xml",
+            "SRV _autodiscover._tcp.example.com",
+            "CNAME autodiscover.example.com",
+            "CNAME autoconfig.example.com",
         ]
     )
-    assert {report.status for report in ledger.values()} == {Status.NOTHING}
-    assert len(ledger) == len(net.asked)
+    statuses = {report.source: report.status for report in ledger.values()}
+    by_mx = dict.fromkeys(("mx-ispdb", "mx-autoconfig"), Status.SKIPPED)
+    assert statuses == {**dict.fromkeys(statuses, Status.NOTHING), **by_mx}
     assert seconds == 0
 
 
@@ -96,9 +106,8 @@ def test_weaker_sources_are_given_up_after_a_grace_in_proportion() -> None:
     )
     ledger, seconds = ask(net)
     assert seconds == pytest.approx(2.0 + GRACE_S + GRACE_FACTOR * 2.0)
-    assert skipped(ledger) == ["ispdb", "mx"]
+    assert skipped(ledger) == ["ispdb", "mx", "mx-ispdb", "dns", "mx-autoconfig"]
     assert sorted(net.given_up) == [f"GET {FROM_ISPDB}", "MX example.com"]
-    assert {r.detail for r in ledger.values() if r.status is Status.SKIPPED} == {"a stronger source had answered"}
     assert ledger[f"autoconfig {AUTOCONFIG}"].status is Status.FOUND
 
 
@@ -148,7 +157,7 @@ def test_a_stronger_source_that_fails_late_makes_the_weaker_answer_count() -> No
     assert ledger[f"autoconfig {AUTOCONFIG}"].status is Status.FAILED
     assert ledger[f"ispdb {FROM_ISPDB}"].status is Status.FOUND
     assert seconds == pytest.approx(5.0 + GRACE_S + GRACE_FACTOR * 5.0)
-    assert skipped(ledger) == ["mx"]
+    assert skipped(ledger) == ["mx", "mx-ispdb", "dns", "mx-autoconfig"]
 
 
 def test_the_provider_behind_the_mx_is_waited_for_before_srv_may_lead_elsewhere() -> None:
@@ -180,11 +189,15 @@ def test_half_an_answer_is_no_reason_to_stop(page: bytes) -> None:
     assert seconds == pytest.approx(WAITED_FOR)
 
 
+def test_offline_all_sources_are_named_that_need_no_permission() -> None:
+    assert list(api.NETWORK_SOURCES) == [source.NAME for source in SOURCES if source.NAME != "http-autoconfig"]
+
+
 def test_lines_of_the_ledger_stand_in_order_of_authority_whoever_answers_first() -> None:
     slow = FakeNet(pages={WELL_KNOWN: config()}, delays={f"GET {AUTOCONFIG}": 1.0, f"GET {WELL_KNOWN}": 2.0})
     orders = [[line.partition(" ")[0] for line in ask(net, whole_ledger=True)[0]] for net in (FakeNet(), slow)]
     assert orders[0] == orders[1]
-    assert list(dict.fromkeys(orders[0])) == [source.NAME for source in SOURCES][:-1]
+    assert list(dict.fromkeys(orders[0])) == [source.NAME for source in SOURCES][:-2]
 
 
 def test_the_local_part_is_in_no_question() -> None:
@@ -203,7 +216,9 @@ def test_trouble_everywhere_is_in_the_ledger_and_raises_nothing() -> None:
         pages={AUTOCONFIG: ConnectFailed("tls.eof"), WELL_KNOWN: silence, FROM_ISPDB: silence},
     )
     ledger, _seconds = ask(net)
-    assert len([report for report in ledger.values() if report.status is Status.FAILED]) == 5
+    failed = [report.source for report in ledger.values() if report.status is Status.FAILED]
+    assert failed == ["autoconfig", "well-known", "ispdb", "mx", "srv", "dns"]
+    assert {report.detail for report in ledger.values() if report.status is Status.SKIPPED} == {mx.NOT_TOLD}
 
 
 class Broken(FakeNet):
@@ -230,6 +245,112 @@ def test_whoever_gives_up_on_the_lookup_ends_all_questions() -> None:
     with pytest.raises(TimeoutError):
         run(impatient())
     assert sorted(net.given_up) == [f"GET {AUTOCONFIG}", "MX example.com"]
+
+
+def complete(
+    *reports: SourceReport, net: FakeNet, protocols: frozenset[Protocol] = frozenset(Protocol), verify: bool = True
+) -> list[SourceReport]:
+    """The ledger after guesses were made, or not."""
+    return run(discovery._guess(list(reports), target(), net, protocols, verify=verify))[0]
+
+
+def guessable() -> FakeNet:
+    """A domain with servers where one would guess them."""
+    hosts = {"imap.example.com": ["192.0.2.1"], "smtp.example.com": ["192.0.2.2"], "pop.example.com": ["192.0.2.3"]}
+    working = {"imap.example.com:993": None, "smtp.example.com:465": None, "pop.example.com:995": None}
+    return FakeNet(hosts=hosts, servers=working)
+
+
+def test_servers_are_guessed_if_nobody_named_any() -> None:
+    net = guessable()
+    reports = complete(report("autoconfig"), report("srv"), net=net)
+    assert [line.source for line in reports] == ["autoconfig", "srv", "guess", "guess", "guess"]
+    ranking = rank(reports, "example.com")
+    assert [c.endpoint.host for c in ranking.incoming] == ["imap.example.com", "pop.example.com"]
+    assert [c.endpoint.host for c in ranking.outgoing] == ["smtp.example.com"]
+    assert discovery._to_verify(ranking, []) == []  # their verdicts are there already
+
+
+def test_unencrypted_servers_are_no_reason_not_to_guess() -> None:
+    plain = report("autoconfig", endpoint(port=143, security=PLAIN))
+    assert complete(plain, net=guessable())[-1].status is Status.FOUND
+
+
+NOT_OFFERED = report("srv")._replace(notices=(Notice("not-offered", {"protocol": "POP3"}),))
+
+
+@pytest.mark.parametrize(
+    ("reports", "reason"),
+    [
+        ((report("autoconfig", endpoint()),), OUTRUN),
+        ((report("srv", endpoint(SMTP, "smtp.example.com", 465)),), OUTRUN),
+        ((report("mx")._replace(code="dns.nxdomain"),), discovery.POINTLESS),
+        ((report("mx")._replace(code="dns.null_mx"),), discovery.POINTLESS),
+        ((report("mx")._replace(provider=provider(status=ProviderStatus.NO_CLIENT_ACCESS)),), discovery.POINTLESS),
+        ((failed("ispdb")._replace(notices=(Notice("captive-portal"),)),), discovery.POINTLESS),
+    ],
+)
+def test_nothing_is_guessed_where_there_is_an_answer(reports: tuple[SourceReport, ...], reason: str) -> None:
+    net = guessable()
+    line = complete(*reports, net=net)[-1]
+    assert (line.source, line.status, line.detail) == ("guess", Status.SKIPPED, reason)
+    assert net.asked == []
+
+
+def test_nothing_is_guessed_that_must_not_be_connected_to() -> None:
+    net = guessable()
+    line = complete(report("srv"), net=net, verify=False)[-1]
+    assert (line.status, line.detail) == (Status.SKIPPED, "--no-verify")
+    assert net.asked == []
+
+
+def test_a_protocol_that_is_declared_to_be_missing_is_never_guessed() -> None:
+    net = guessable()
+    reports = complete(NOT_OFFERED, net=net)
+    assert {c.endpoint.protocol for line in reports for c in line.candidates} == {Protocol.IMAP, Protocol.SMTP}
+    assert not any("pop" in question for question in net.asked)
+    (_srv, line) = complete(NOT_OFFERED, net=net, protocols=frozenset({Protocol.POP3}))
+    assert (line.status, line.detail) == (Status.SKIPPED, discovery.POINTLESS)
+
+
+def test_only_protocols_that_are_wanted_are_guessed() -> None:
+    reports = complete(report("autoconfig"), net=guessable(), protocols=IMAP_ONLY)
+    assert [c.endpoint.protocol for line in reports for c in line.candidates] == [Protocol.IMAP]
+
+
+def test_where_every_name_exists_a_strange_certificate_at_one_of_them_is_no_trouble() -> None:
+    def refused(url: str, reason: str = "tls.cert.hostname") -> SourceReport:
+        return SourceReport("autoconfig", url, Status.FAILED, code="http.certificate", detail=reason)
+
+    reports = [refused(AUTOCONFIG), refused(WELL_KNOWN), refused(AUTOCONFIG, "tls.cert.expired"), refused(FROM_ISPDB)]
+    wildcard = FakeNet(hosts={"no-such-label.example.com": ["192.0.2.1"]})
+    statuses = [line.status for line in complete(*reports, net=wildcard)]
+    assert statuses == [Status.NOTHING, Status.FAILED, Status.FAILED, Status.FAILED, Status.NOTHING]
+    assert [line.status for line in complete(*reports, net=FakeNet())][:4] == [Status.FAILED] * 4
+
+
+def is_captive(*reports: SourceReport, net: FakeNet) -> bool:
+    return run(discovery._is_captive(reports, target(), net))[0]
+
+
+def test_a_network_that_has_an_address_for_what_cannot_exist_answers_in_place_of_everybody() -> None:
+    name = "no-such-label.invalid"
+    silent = failed("autoconfig", "tcp.refused")
+    assert is_captive(silent, net=FakeNet(hosts={name: ["192.0.2.1"]}))
+    private = LookupFailed("dns.private_address", host=name, address="10.0.0.1")
+    assert is_captive(silent, net=FakeNet(hosts={name: private}))
+    assert not is_captive(silent, net=FakeNet(hosts={name: LookupFailed("dns.timeout", name=name)}))
+    assert not is_captive(silent, net=FakeNet())
+
+
+def test_one_genuine_answer_or_the_signs_of_a_portal_spare_that_question() -> None:
+    net = FakeNet(hosts={"no-such-label.invalid": ["192.0.2.1"]})
+    genuine = SourceReport("ispdb", FROM_ISPDB, Status.NOTHING, code="http.status", detail="404")
+    assert not is_captive(genuine, net=net)
+    urls = (AUTOCONFIG, FROM_ISPDB)
+    pages = [SourceReport("x", url, Status.NOTHING, code="discover.not_autoconfig") for url in urls]
+    assert is_captive(*pages, net=net)
+    assert net.asked == []
 
 
 def live(code: str | None, tls: TLSFacts | None = None) -> ProbeResult:
@@ -294,7 +415,8 @@ def test_a_domain_that_does_not_exist_is_nothing() -> None:
     assert lookup.reports[0].source == "providers"
     assert {name.rpartition(".unknown.example")[0] for name in resolver.names if "unknown" in name} == {
         *("", "autoconfig", "_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp"),
-        *("_submissions._tcp", "_submission._tcp"),
+        *("_submissions._tcp", "_submission._tcp", "_jmap._tcp", "_caldavs._tcp", "_carddavs._tcp", "_sieve._tcp"),
+        *("_ua-auto-config", "autodiscover", "_autodiscover._tcp"),
     }
     assert not any("fred" in name for name in resolver.names)
 
@@ -302,7 +424,7 @@ def test_a_domain_that_does_not_exist_is_nothing() -> None:
 def test_without_dns_the_question_stays_open() -> None:
     lookup = discover("fred@unknown.example", NoNames("dns.timeout"))
     assert lookup.status is Status.FAILED
-    assert {report.code for report in lookup.reports[1:]} == {"dns.timeout"}
+    assert {report.code for report in lookup.reports[1:] if report.status is not Status.SKIPPED} == {"dns.timeout"}
 
 
 def test_a_known_domain_is_answered_without_asking_anyone() -> None:

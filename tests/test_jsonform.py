@@ -27,6 +27,7 @@ from mailsetup.model import (
     Protocol,
     Provider,
     ProviderStatus,
+    Service,
     SourceReport,
     Stage,
     Status,
@@ -36,8 +37,7 @@ from mailsetup.ranking import rank
 
 LOOKUP = {
     *("schema", "query", "address", "domain", "status", "provider", "incoming", "outgoing", "sources", "warnings"),
-    "elapsed_ms",
-    "live",
+    *("elapsed_ms", "live", "services"),
 }
 ENDPOINT = {
     *("protocol", "host", "port", "security", "username", "username_form", "authentication", "confidence", "trusted"),
@@ -293,3 +293,15 @@ def test_milliseconds_have_one_decimal() -> None:
     value = jsonform.lookup_object(answer(line)._replace(elapsed_ms=98.76))
     assert value["elapsed_ms"] == 98.8
     assert value["sources"][0]["elapsed_ms"] == 12.3
+
+
+def test_a_service_is_at_a_url_or_at_a_host_and_port() -> None:
+    by_url = Service("jmap", "https://jmap.example.com/session", source="pacc")
+    by_host = Service("managesieve", host="imap.example.com", port=4190, source="srv")
+    line = report("srv")._replace(services=(by_url, by_host))
+    address = parse("example.com")
+    answer = conclude("example.com", address, [line], rank([line], "example.com"), frozenset(Protocol), 0.0)
+    assert jsonform.lookup_object(answer)["services"] == [
+        {"service": "jmap", "url": "https://jmap.example.com/session", "source": "pacc"},
+        {"service": "managesieve", "host": "imap.example.com", "port": 4190, "source": "srv"},
+    ]

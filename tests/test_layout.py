@@ -22,7 +22,7 @@ from fakes import (
     run,
     target,
 )
-from mailsetup import address, i18n, layout, text
+from mailsetup import address, discovery, i18n, layout, text
 from mailsetup.answers import conclude
 from mailsetup.model import (
     Authentication,
@@ -35,6 +35,7 @@ from mailsetup.model import (
     Protocol,
     ProviderStatus,
     Security,
+    Service,
     SourceReport,
     Stage,
     Status,
@@ -163,8 +164,9 @@ def test_no_answer_says_what_to_try_next() -> None:
     nothing = layout.lookup_lines(answer(empty), explain=False)
     assert nothing[0] == "fred@example.com: nothing found"
     assert "Ask the operator of example.com" in nothing[-1]
-    skipped = layout.lookup_lines(answer(SourceReport("srv", "example.com", Status.SKIPPED)), explain=False)
-    assert "Without --offline" in skipped[-1]
+    skipped = SourceReport("srv", "example.com", Status.SKIPPED)
+    assert "Without --offline" in layout.lookup_lines(answer(report("providers"), skipped), explain=False)[-1]
+    assert "Ask the operator" in layout.lookup_lines(answer(empty, skipped), explain=False)[-1]
     trouble = failed("ispdb")._replace(detail="8.0")
     lines = layout.lookup_lines(answer(empty, trouble), explain=False)
     assert "could not find out" in lines[0]
@@ -218,6 +220,26 @@ def test_settings_of_one_origin_share_a_line() -> None:
     ports = endpoint(), endpoint(port=1993), endpoint(SMTP, "smtp.example.com", 465)
     lines = layout.reasons(answer(report("autoconfig", *ports)))
     assert lines == ["IMAP, SMTP: published by the domain over https"]
+
+
+def test_services_beside_mail_have_a_line_each() -> None:
+    named = report("srv")._replace(
+        services=(Service("caldav", "https://dav.example.com/", source="autoconfig"), SIEVE), status=Status.FOUND
+    )
+    lines = [
+        "CalDAV: https://dav.example.com/ (source: autoconfig)",
+        "ManageSieve: imap.example.com:4190 (source: srv)",
+    ]
+    assert layout.services(answer(named)) == lines
+    assert set(lines) <= set(layout.lookup_lines(answer(named), explain=False))
+    assert layout.services(answer(report("srv"))) == []
+
+
+SIEVE = Service("managesieve", host="imap.example.com", port=4190, source="srv")
+
+
+def test_every_source_has_words() -> None:
+    assert set(layout._SOURCES) == {"providers", *(source.NAME for source in discovery.SOURCES)}
 
 
 def test_links_are_those_that_the_provider_has() -> None:

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, candidate, endpoint, report
+from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, UNAUTHENTICATED, candidate, endpoint, report
 from mailsetup.model import Authentication, Candidate, Confidence, Endpoint, SourceReport, Status
 from mailsetup.ranking import MAX_RECOMMENDED_PER_PROTOCOL, Ranking, authority, leaves_domain, merge, rank
 
 DOMAIN = "example.com"
 # The first example loads the Public Suffix List, which takes longer than hypothesis expects of an example.
 some_ledgers = settings(max_examples=30, deadline=None)
-AUTHENTICATED = ("providers", "autoconfig", "well-known", "ispdb")
-UNAUTHENTICATED = ("mx", "srv", "http-autoconfig")
+AUTHENTICATED = ("providers", "autoconfig", "well-known", "pacc", "ispdb", "autodiscover")
 CERTAINTY = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 
 IMAPS = endpoint()
@@ -126,8 +125,8 @@ def test_what_nobody_vouches_for_never_outranks_what_somebody_does(
 
 
 @some_ledgers
-@given(ledgers(("http-autoconfig",)), ledgers(AUTHENTICATED), VERDICTS)
-def test_no_verdict_lifts_plain_http_above_what_somebody_vouches_for(
+@given(ledgers(("http-autoconfig", "guess")), ledgers(AUTHENTICATED), VERDICTS)
+def test_no_verdict_lifts_plain_http_or_guesses_above_what_somebody_vouches_for(
     rumours: list[SourceReport], ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
 ) -> None:
     ranking = rank([*rumours, *ledger], DOMAIN, verified=verdicts)
@@ -176,13 +175,25 @@ def test_a_disproved_setting_is_recommended_only_if_there_is_no_other(
 
 
 def test_the_authorities_in_their_order() -> None:
-    order = ["providers", "autoconfig", "ispdb", "mx", "srv", "http-autoconfig"]
+    order = ["providers", "autoconfig", "ispdb", "autodiscover", "mx", "dns", "srv", "http-autoconfig", "guess"]
     classes = {source: authority(candidate(FOREIGN, source), DOMAIN) for source in order}
     assert [classes[source] for source in order] == sorted(classes.values())
     assert len(set(classes.values())) == len(order)
-    assert authority(candidate(FOREIGN, "well-known"), DOMAIN) == classes["autoconfig"]
-    assert authority(candidate(IMAPS, "srv"), DOMAIN) == classes["mx"]  # inside the domain
-    assert authority(candidate(FOREIGN, "something new"), DOMAIN) > classes["http-autoconfig"]
+    assert authority(candidate(FOREIGN, "something new"), DOMAIN) > classes["guess"]
+
+
+@pytest.mark.parametrize(
+    ("source", "alike"), [("well-known", "autoconfig"), ("pacc", "autoconfig"), ("mx-ispdb", "mx")]
+)
+def test_authorities_that_are_alike(source: str, alike: str) -> None:
+    assert authority(candidate(FOREIGN, source), DOMAIN) == authority(candidate(FOREIGN, alike), DOMAIN)
+
+
+@pytest.mark.parametrize("source", ["srv", "mailconf", "mx-autoconfig", "autodiscover"])
+def test_a_pointer_that_anybody_may_have_written_is_worth_what_its_target_is(source: str) -> None:
+    inside, elsewhere = (authority(candidate(of, source, trusted=False), DOMAIN) for of in (IMAPS, FOREIGN))
+    assert inside == authority(candidate(FOREIGN, "mx"), DOMAIN)
+    assert elsewhere == authority(candidate(FOREIGN, "srv"), DOMAIN)
 
 
 def test_the_strongest_evidence_decides() -> None:
@@ -241,21 +252,21 @@ def test_plaintext_is_kept_among_the_others() -> None:
 def test_equal_settings_merge_and_fill_each_other_in() -> None:
     vague = endpoint(username_form="unknown", authentication=())
     exact = endpoint(username_form="local-part", authentication=(Authentication.OAUTH2,))
-    (merged,) = merge([report("srv", vague), report("ispdb", exact)])
+    (merged,) = merge([report("srv", vague), report("ispdb", exact)], DOMAIN)
     assert merged.endpoint == exact
     assert [e.source for e in merged.evidence] == ["ispdb", "srv"]
-    (merged,) = merge([report("autoconfig", vague), report("ispdb", exact)])
+    (merged,) = merge([report("autoconfig", vague), report("ispdb", exact)], DOMAIN)
     assert merged.endpoint == exact
 
 
 def test_the_stronger_source_is_believed_about_the_login() -> None:
     theirs = endpoint(username_form="local-part", authentication=(Authentication.OAUTH2,))
-    (merged,) = merge([report("ispdb", theirs), report("autoconfig", IMAPS)])
+    (merged,) = merge([report("ispdb", theirs), report("autoconfig", IMAPS)], DOMAIN)
     assert merged.endpoint == IMAPS
 
 
 def test_a_source_that_names_a_setting_twice_is_one_witness() -> None:
-    (merged,) = merge([report("ispdb", IMAPS, IMAPS)])
+    (merged,) = merge([report("ispdb", IMAPS, IMAPS)], DOMAIN)
     assert len(merged.evidence) == 1
     (ranked,) = rank([report("ispdb", IMAPS, IMAPS)], DOMAIN).incoming
     assert ranked.confidence is Confidence.MEDIUM
@@ -271,8 +282,12 @@ def test_independent_sources_make_a_setting_surer() -> None:
     assert confidence("ispdb", "srv", "autoconfig") is Confidence.HIGH
     # Two files on one web server are one voice, and so are two roads into one database.
     assert confidence("autoconfig", "well-known", "http-autoconfig") is Confidence.LOW
-    assert confidence("providers", "mx") is Confidence.LOW
-    assert confidence("srv", "mx", "http-autoconfig") is Confidence.MEDIUM  # nobody vouches: never sure
+    assert confidence("providers", "mx", "dns") is Confidence.LOW
+    assert confidence("ispdb", "mx-ispdb") is Confidence.LOW
+    # What one operator writes for several kinds of clients is one voice as well.
+    assert confidence("autoconfig", "pacc", "autodiscover", "mailconf") is Confidence.LOW
+    assert confidence("autodiscover", "srv") is Confidence.MEDIUM
+    assert confidence(*UNAUTHENTICATED) is Confidence.MEDIUM  # nobody vouches: never sure
 
 
 def test_a_pointer_leaves_the_domain_at_the_registrable_domain() -> None:
@@ -287,6 +302,11 @@ def test_a_pointer_leaves_the_domain_at_the_registrable_domain() -> None:
     assert not leaves("imap.foo.co.uk", "foo.co.uk")
     assert leaves("bar.github.io", "foo.github.io")
     assert not leaves("imap.hoster.net", "example.com", "ispdb")
+    assert all(leaves("imap.hoster.net", "example.com", source) for source in ("mailconf", "mx-autoconfig"))
+    assert not any(
+        leaves("imap.hoster.net", "example.com", source) for source in ("mx", "mx-ispdb", "dns", "autodiscover")
+    )
+    assert leaves_domain(candidate(FOREIGN, "autodiscover", trusted=False), "example.com")  # found by SRV
     both = candidate(FOREIGN, "srv")
     assert not leaves_domain(both._replace(evidence=both.evidence + candidate(FOREIGN, "mx").evidence), "example.com")
 
@@ -312,7 +332,7 @@ def test_an_empty_ledger_gives_an_empty_ranking() -> None:
     assert rank([], DOMAIN) == rank([silent], DOMAIN) == Ranking((), (), (), ())
 
 
-@pytest.mark.parametrize("forged", ["srv", "http-autoconfig"])
+@pytest.mark.parametrize("forged", ["srv", "mailconf", "mx-autoconfig", "http-autoconfig"])
 def test_cutting_connections_does_not_lift_a_forgery_above_what_is_genuine(forged: str) -> None:
     genuine, evil = endpoint(), endpoint(host="imap.evil.net")
     reports = [report("autoconfig", genuine), report(forged, evil)]
@@ -333,3 +353,16 @@ def test_a_server_that_lost_a_conflict_comes_behind_the_winner_whatever_its_encr
     loser = candidate(endpoint(SMTP, "smtp.example.com", 465), "providers", confidence=Confidence.LOW)
     ranking = rank([report("providers")._replace(candidates=(winner, loser))], "example.com")
     assert [c.endpoint.port for c in ranking.outgoing] == [587, 465]
+
+
+def test_a_verdict_that_comes_with_a_setting_is_kept_and_a_later_one_counts_instead() -> None:
+    proved = candidate(IMAPS, "guess", verified=True)
+    (kept,) = rank([report("guess")._replace(candidates=(proved,))], DOMAIN).incoming
+    assert kept.verified is True
+    (later,) = rank([report("guess")._replace(candidates=(proved,))], DOMAIN, verified={IMAPS.key: False}).incoming
+    assert later.verified is False
+
+
+def test_a_pointer_that_leads_elsewhere_is_no_stronger_evidence_than_one_to_curated_data() -> None:
+    (merged,) = merge([report("srv", FOREIGN), report("dns", FOREIGN), report("guess", FOREIGN)], DOMAIN)
+    assert [evidence.source for evidence in merged.evidence] == ["dns", "srv", "guess"]

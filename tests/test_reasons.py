@@ -9,13 +9,14 @@ import pytest
 
 from documents import code, read
 from fakes import IMAP, PLAIN, POP3, SMTP, endpoint, failed, provider, report
-from mailsetup import api, i18n, text
+from mailsetup import api, discovery, i18n, text
 from mailsetup.address import parse
 from mailsetup.answers import conclude, with_others
 from mailsetup.diagnosis import CODES
-from mailsetup.model import Lookup, Protocol, ProviderStatus, Role, SourceReport, Status
+from mailsetup.model import Lookup, Notice, Protocol, ProviderStatus, Role, Service, SourceReport, Status
 from mailsetup.ranking import rank
-from mailsetup.reasons import reason
+from mailsetup.reasons import NOT_ASKED, reason
+from mailsetup.sources import mx
 
 IMAPS, SMTPS = endpoint(), endpoint(SMTP, "smtp.example.com", 465)
 OLD = endpoint(host="old.example.com")
@@ -159,3 +160,23 @@ def test_the_document_explains_every_role_and_how_it_is_shown() -> None:
     assert shown == {
         role.value: reason(report("ispdb", IMAPS)._replace(role=role), answer).replace("ispdb", "…") for role in Role
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("captive-portal", "the network answered"), ("wildcard-dns", "every name exists")]
+)
+def test_what_makes_answers_worthless_is_said_instead_of_a_code(code: str, expected: str) -> None:
+    line = failed("autoconfig", "http.certificate")._replace(notices=(Notice(code),))
+    assert reason_of(line) == expected
+
+
+def test_a_source_of_services_only_says_so() -> None:
+    line = report("srv")._replace(status=Status.FOUND, services=(Service("jmap", "https://jmap.example.com/"),))
+    assert reason_of(line) == "beside mail"
+
+
+def test_every_reason_not_to_ask_has_words_that_fit() -> None:
+    used = {discovery.OUTRUN, discovery.POINTLESS, mx.LEADS_NOWHERE, mx.IS_KNOWN, mx.NOT_TOLD}
+    assert set(NOT_ASKED) == used
+    for words in used - {discovery.OUTRUN}:
+        assert text.cells(reason_of(SourceReport("mx-ispdb", "example.com", Status.SKIPPED, detail=words))) <= WIDTH

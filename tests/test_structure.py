@@ -26,7 +26,10 @@ ARROWS: dict[str, set[str]] = {
     "i18n": set(),
     "address": FACTS,
     "index": FACTS,
-    "clientconfig": FACTS | {"address"},
+    "xmlfile": FACTS,
+    "clientconfig": FACTS | {"address", "xmlfile"},
+    "pox": FACTS | {"address", "xmlfile"},
+    "portal": FACTS | {"address"},
     "yamlfile": FACTS | {"address", "i18n"},
     "compiler": FACTS | {"address", "i18n", "yamlfile"},
     "refusal_compiler": FACTS | {"diagnosis", "i18n", "wire", "yamlfile"},
@@ -47,14 +50,15 @@ ARROWS: dict[str, set[str]] = {
     "profiles": {"errors", "files", "preferences"},
     "exporters": FACTS | {"i18n", "address", "clientconfig", "exporters", "preferences", "text"},
     "database": FACTS | {"index"},
-    "sources": FACTS | {"address", "database", "index", "clientconfig", "sources"},
+    "sources": FACTS | {"address", "database", "index", "clientconfig", "pox", "sources"},
     "tls": FACTS | {"wire"},
     "deadline": {"errors"},
     "resolver": {"address", "deadline", "errors"},
     "net": FACTS | {"deadline", "resolver", "sources", "tls"},
-    "fetch": FACTS | {"__init__", "address", "tls", "net", "sources"},
+    "fetch": FACTS | {"__init__", "address", "tls", "net", "prober", "sources"},
     "prober": FACTS | {"tls", "net", "wire"},
-    "discovery": FACTS | {"answers", "deadline", "fetch", "index", "net", "prober", "ranking", "resolver", "sources"},
+    "discovery": FACTS
+    | {"answers", "deadline", "fetch", "index", "net", "portal", "prober", "ranking", "resolver", "sources"},
     "probing": FACTS | {"address", "deadline", "net", "prober", "refusals", "resolver", "wire"},
     "api": FACTS
     | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
@@ -105,6 +109,7 @@ LIBRARIES = {
 IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "smtplib", "imaplib", "poplib"}
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
+    *("xmlfile", "pox", "portal"),
     *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
     *("guide", "questions", "typos"),
     *("publishing", "webserver", "zonefile"),

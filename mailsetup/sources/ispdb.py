@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from ..clientconfig import parse
-from ..errors import InvalidConfig
 from ..model import Candidate, Confidence, Evidence, SourceReport
 from . import Found, Net, Target, ask
+from .autoconfig import check_domain, services
 
 NAME = "ispdb"
+
+
+def url(base: str, domain: str) -> str:
+    """Where the database at ``base`` has the file of a domain."""
+    return f"{base.rstrip('/')}/{domain}"
 
 
 async def discover(target: Target, net: Net) -> list[SourceReport]:
@@ -15,17 +20,15 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
     if target.ispdb is None:
         return []
     domain = target.address.domain
-    location = target.ispdb.rstrip("/") + "/" + domain
+    location = url(target.ispdb, domain)
 
     async def question() -> Found:
         page = await net.get(location)
         config = parse(page.body, domain, locator_is_own=False)
-        if not config.covers_domain:
-            # Only the domain's own server may answer with a file for another domain.
-            raise InvalidConfig("discover.domain_mismatch", domain=domain, covers=", ".join(config.domains)[:200])
+        check_domain(config, domain)
         evidence = Evidence(NAME, location, trusted=True, detail=config.display_name)
         # Third-party data: correct when it was written, and nobody tells when it no longer is.
         candidates = tuple(Candidate(endpoint, (evidence,), Confidence.MEDIUM) for endpoint in config.endpoints)
-        return Found(candidates, config.display_name)
+        return Found(candidates, config.display_name, services=services(NAME, config))
 
     return [await ask(NAME, location, question)]

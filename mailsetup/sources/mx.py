@@ -6,14 +6,32 @@ database holds; a host name is never derived from it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from ..address import owned_domain, parse_host
 from ..database import candidates
-from ..model import Confidence, Evidence, Notice, ProviderStatus, SourceReport
+from ..errors import InputError, LookupFailed
+from ..model import Confidence, Evidence, Notice, ProviderStatus, SourceReport, Status
 from . import Found, MXRecord, Net, Target, ask
 
 NAME = "mx"
 
 # What takes the mail of a domain without keeping it, and what to tell about it.
 _GATEWAYS = {ProviderStatus.FILTER: "mx-is-filter", ProviderStatus.FORWARDER: "mx-is-forwarder"}
+
+
+# Why nobody is asked by way of the MX.
+LEADS_NOWHERE = "MX leads nowhere else"
+IS_KNOWN = "MX is in the database"
+NOT_TOLD = "MX could not be asked"
+
+
+class Operator(NamedTuple):
+    """Who runs a mail exchanger that the database does not know: under which names to ask for settings."""
+
+    exchanger: str
+    domain: str  # registrable by the Public Suffix List, never above it
+    parent: str  # the exchanger without its first label; equal to ``domain`` or below it
 
 
 async def discover(target: Target, net: Net) -> list[SourceReport]:
@@ -48,3 +66,31 @@ def interpret(records: list[MXRecord], target: Target) -> Found:
         found = candidates(provider, evidence, domain, record.host, at_most=Confidence.MEDIUM)
         return Found(found, detail, provider=provider)
     return gateway or Found(detail=", ".join(record.host for record in exchangers)[:200])
+
+
+async def operator(source: str, target: Target, net: Net) -> Operator | SourceReport:
+    """Who runs the domain's mail exchangers, or the report of ``source`` that nobody is asked by way of them."""
+    domain = target.address.domain
+    try:
+        found = operator_of(await net.mx(domain), target)
+    except LookupFailed:
+        found = NOT_TOLD  # the report of ``mx`` says why
+    return SourceReport(source, domain, Status.SKIPPED, detail=found) if isinstance(found, str) else found
+
+
+def operator_of(records: list[MXRecord], target: Target) -> Operator | str:
+    """Who runs the most preferred exchanger, or why nobody is to be asked.
+
+    What the database knows needs no asking: a hoster's entry is better, and filters and forwarders have no mailboxes.
+    """
+    hosts = [record.host for record in sorted(records) if record.host]
+    if any(target.database.by_mx(host) is not None for host in hosts):
+        return IS_KNOWN
+    try:
+        exchanger = parse_host(hosts[0]) if hosts else ""
+    except InputError:
+        exchanger = ""
+    domain = owned_domain(exchanger) if exchanger else None
+    if domain is None or domain == target.address.domain:
+        return LEADS_NOWHERE
+    return Operator(exchanger, domain, exchanger if exchanger == domain else exchanger.partition(".")[2])

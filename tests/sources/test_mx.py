@@ -104,3 +104,36 @@ def test_a_server_named_after_the_exchanger_gets_its_name() -> None:
     net = FakeNet(mx={"example.com": (MXRecord(10, "w0123.named.example"),)})
     (report,), _seconds = run(mx.discover(target("fred@example.com", entry), net))
     assert [c.endpoint.host for c in report.candidates] == ["w0123.named.example"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "operator"),
+    [
+        (["mx1.mail.example.co.uk"], mx.Operator("mx1.mail.example.co.uk", "example.co.uk", "mail.example.co.uk")),
+        (["mx.example.net"], mx.Operator("mx.example.net", "example.net", "example.net")),
+        (["example.net"], mx.Operator("example.net", "example.net", "example.net")),
+        (["mx.user.github.io"], mx.Operator("mx.user.github.io", "user.github.io", "user.github.io")),
+        (["a.example.net", "b.example.org"], mx.Operator("a.example.net", "example.net", "example.net")),
+        ([], mx.LEADS_NOWHERE),
+        ([""], mx.LEADS_NOWHERE),
+        (["mx.example.com"], mx.LEADS_NOWHERE),  # the domain's own: it was asked already
+        (["co.uk"], mx.LEADS_NOWHERE),
+        (["github.io"], mx.LEADS_NOWHERE),
+        (["10.0.0.1"], mx.LEADS_NOWHERE),
+        (["mx_1.example.net"], mx.LEADS_NOWHERE),
+        (["in.hoster.net"], mx.IS_KNOWN),
+        (["eu1.wall.example"], mx.IS_KNOWN),
+        (["mx.relay.example"], mx.IS_KNOWN),
+        (["mx.example.net", "eu1.wall.example"], mx.IS_KNOWN),
+    ],
+    ids=str,
+)
+def test_who_may_be_asked_by_way_of_the_mx(hosts: list[str], operator: mx.Operator | str) -> None:
+    records = [MXRecord(10 * position, host) for position, host in enumerate(hosts)]
+    asked = target("fred@example.com", HOSTER, OTHER, FILTER, FORWARDER)
+    assert mx.operator_of(records, asked) == mx.operator_of(records[::-1], asked) == operator
+
+
+def test_below_a_domain_the_exchanger_of_the_domain_itself_is_somebody_to_ask() -> None:
+    found = mx.operator_of([MXRecord(10, "mx.example.com")], target("fred@sales.example.com"))
+    assert found == mx.Operator("mx.example.com", "example.com", "example.com")

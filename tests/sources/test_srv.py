@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fakes import IMAP, POP3, SMTP, STARTTLS, TLS, FakeNet, run, target
 from mailsetup.errors import LookupFailed, NetworkError
-from mailsetup.model import Confidence, Endpoint, Protocol, Security, SourceReport, Status
+from mailsetup.model import Confidence, Endpoint, Protocol, Security, Service, SourceReport, Status
 from mailsetup.sources import SRVRecord, srv
 
 IMAPS, SUBMISSION = "_imaps._tcp.example.com", "_submission._tcp.example.com"
@@ -17,7 +17,7 @@ IMAPS, SUBMISSION = "_imaps._tcp.example.com", "_submission._tcp.example.com"
 def discover(records: dict[str, Sequence[SRVRecord] | NetworkError]) -> dict[str, SourceReport]:
     net = FakeNet(srv=records)
     reports, _seconds = run(srv.discover(target(), net))
-    assert len(net.asked) == len(set(net.asked)) == len(reports) == 6
+    assert len(net.asked) == len(set(net.asked)) == len(reports) == 10
     return {report.locator: report for report in reports}
 
 
@@ -154,3 +154,26 @@ def test_one_name_that_fails_does_not_hide_the_others() -> None:
     )
     assert (reports[IMAPS].status, reports[IMAPS].code) == (Status.FAILED, "dns.servfail")
     assert reports[SUBMISSION].status is Status.FOUND
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [("_jmap", "jmap"), ("_caldavs", "caldav"), ("_carddavs", "carddav"), ("_sieve", "managesieve")],
+)
+def test_services_beside_mail_are_passed_on(label: str, name: str) -> None:
+    place = f"{label}._tcp.example.com"
+    reports = discover({place: [SRVRecord(9, 1, 444, "b.example.com"), SRVRecord(0, 1, 443, "a.example.com")]})
+    report = reports.pop(place)
+    assert (report.status, report.candidates, report.role) == (Status.FOUND, (), None)
+    assert report.services == (
+        Service(name, host="a.example.com", port=443, source="srv"),
+        Service(name, host="b.example.com", port=444, source="srv"),
+    )
+    assert not any(report.services for report in reports.values())
+
+
+def test_a_service_beside_mail_that_is_declined_or_invalid_is_nothing() -> None:
+    declined = discover({"_jmap._tcp.example.com": [SRVRecord(0, 0, 0, "")]})["_jmap._tcp.example.com"]
+    assert (declined.status, declined.code, declined.notices) == (Status.NOTHING, "srv.not_available", ())
+    invalid = discover({"_jmap._tcp.example.com": [SRVRecord(0, 0, 443, "10.0.0.1")]})["_jmap._tcp.example.com"]
+    assert (invalid.status, invalid.code, invalid.services) == (Status.NOTHING, "discover.invalid_values", ())
