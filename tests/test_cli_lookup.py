@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dns.flags
+import dns.message
+import dns.rdatatype
+import dns.rrset
 import pytest
 
 from lab import Lab
-from lab.fakes import SilentUDP
+from lab.fakes import ScriptedUDP, SilentUDP
 from names import NameServer
 from product import Finished, run
 
@@ -60,6 +64,13 @@ def source(record: Any, name: str) -> Any:
         ("crossdomain.test", [IMAP, SMTP], {"untrusted", "cross-domain"}),
         ("conflict.test", [("imap", "imap.guess.test", 993, "tls"), SMTP], {"conflict"}),
         ("例子.test", [IMAP, SMTP], {"untrusted", "cross-domain"}),
+        ("pacc.test", [IMAP, POP3, SMTP], set()),
+        ("mailconf.test", [IMAP, SMTP], {"untrusted", "cross-domain"}),
+        ("outlook.test", [IMAP, SMTP_STARTTLS], set()),
+        ("outlooksrv.test", [IMAP, SMTP_STARTTLS], {"untrusted", "cross-domain"}),
+        ("customer.test", [IMAP, SMTP_STARTTLS], {"untrusted", "cross-domain"}),
+        ("mxlisted.test", [IMAP, POP3, SMTP], {"untrusted"}),
+        ("services.test", [IMAP, SMTP], {"untrusted", "cross-domain"}),
     ],
 )
 def test_what_a_domain_publishes_is_found(
@@ -87,9 +98,12 @@ def test_of_many_servers_the_first_are_recommended_by_priority_then_weight(lab: 
         ("nullmx.test", 1, "nothing", {}, {"null-mx"}),
         ("plainonly.test", 1, "nothing", {}, {"plaintext"}),
         ("html.test", 1, "nothing", {}, set()),
-        ("wildcard.test", 1, "nothing", {}, set()),
+        ("wildcard.test", 1, "nothing", {}, {"wildcard-dns"}),
         ("httponly.test", 1, "nothing", {}, set()),
-        ("guess.test", 1, "nothing", {}, set()),
+        ("misguess.test", 1, "nothing", {}, set()),
+        ("declined.test", 1, "nothing", {}, {"not-offered"}),
+        ("stranger.test", 1, "nothing", {}, set()),
+        ("badpacc.test", 3, "failed", {"pacc": "pacc.digest_mismatch"}, set()),
         ("badxml.test", 3, "failed", {"autoconfig": "xml.syntax"}, set()),
         ("dtd.test", 3, "failed", {"autoconfig": "xml.dtd"}, set()),
         ("huge.test", 3, "failed", {"autoconfig": "http.too_large"}, set()),
@@ -101,7 +115,10 @@ def test_of_many_servers_the_first_are_recommended_by_priority_then_weight(lab: 
             "servfail.test",
             3,
             "failed",
-            dict.fromkeys(("autoconfig", "well-known", "mx", "srv"), "dns.servfail"),
+            dict.fromkeys(
+                ("autoconfig", "well-known", "pacc", "autodiscover", "mx", "srv", "dns", "mailconf", "guess"),
+                "dns.servfail",
+            ),
             set(),
         ),
     ],
@@ -129,11 +146,102 @@ def test_a_hosted_domain_is_recognised_by_its_mail_exchangers(lab: Lab) -> None:
     assert record["incoming"][0]["trusted"] is False
 
 
+def test_servers_under_names_that_one_would_guess_are_found_by_trying_them(lab: Lab) -> None:
+    record = look_up(lab, "fred@guess.test").record
+    assert endpoints(record) == [
+        ("imap", "imap.guess.test", 993, "tls"),
+        ("pop3", "pop.guess.test", 995, "tls"),
+        ("smtp", "smtp.guess.test", 465, "tls"),
+    ]
+    assert codes(record) == {"guessed"}
+    for server in record["incoming"] + record["outgoing"]:
+        assert (server["trusted"], server["verified"], server["confidence"]) == (False, True, "low")
+    assert record["live"] == []  # each was tried once
+    unverified = look_up(lab, "fred@guess.test", "--no-verify").record
+    assert (unverified["status"], source(unverified, "guess")["detail"]) == ("nothing", "--no-verify")
+
+
+def test_a_guessed_name_with_a_certificate_of_another_is_nothing(lab: Lab) -> None:
+    started = time.monotonic()
+    record = look_up(lab, "misguess.test").record
+    assert time.monotonic() - started < 5  # neither silence nor lost packets keep it waiting until the deadline
+    guesses = [line for line in record["sources"] if line["source"] == "guess"]
+    assert {line["status"] for line in guesses} == {"nothing"}
+    assert guesses[0]["code"] == "tls.cert.hostname"
+
+
+def test_a_protocol_that_is_declared_to_be_missing_is_not_guessed(lab: Lab) -> None:
+    line = source(look_up(lab, "declined.test").record, "guess")
+    assert (line["status"], line["detail"]) == ("skipped", "nothing to guess")
+
+
+def test_behind_a_filter_other_records_tell_who_keeps_the_mail(lab: Lab) -> None:
+    record = look_up(lab, "boss@filtered.test", "--no-verify").record
+    assert (record["provider"]["id"], record["incoming"][0]["confidence"]) == ("exmail", "low")
+    assert {"mx-is-filter", "untrusted"} <= codes(record)
+    record = look_up(lab, "boss@aliased.test", "--no-verify").record
+    assert record["provider"]["id"] == "hostinger"
+    assert record["incoming"][0]["confidence"] in ("low", "medium")
+    (line,) = [line for line in record["sources"] if line["source"] == "dns" and line["status"] == "found"]
+    assert line["detail"] == "autodiscover.mail.hostinger.com -> hostinger"
+
+
+def test_the_operator_of_the_mx_is_asked_only_below_public_suffixes_and_only_about_the_domain(lab: Lab) -> None:
+    with lab.web_requests() as asked:
+        record = look_up(lab, "fred@victim.co.uk").record
+    assert [line["locator"] for line in record["sources"] if line["source"].startswith("mx-")] == [
+        "https://autoconfig.thunderbird.net/v1.1/mail.co.uk",
+        "https://autoconfig.mail.co.uk/mail/config-v1.1.xml",
+        "https://mail.co.uk/.well-known/autoconfig/mail/config-v1.1.xml",
+    ]
+    assert not any(url.startswith(("GET https://autoconfig.co.uk", "POST https://autodiscover.co.uk")) for url in asked)
+    assert not any(url.endswith("/v1.1/co.uk") for url in asked)
+    record = look_up(lab, "stranger.test").record
+    refused = [line for line in record["sources"] if line["code"] == "discover.domain_mismatch"]
+    assert [line["source"] for line in refused] == ["mx-autoconfig"]
+
+
+def test_services_beside_mail_are_listed(lab: Lab) -> None:
+    assert look_up(lab, "services.test", "--no-verify").record["services"] == [
+        {"service": "jmap", "host": "jmap.example.test", "port": 443, "source": "srv"},
+        {"service": "caldav", "host": "dav.example.test", "port": 443, "source": "srv"},
+        {"service": "managesieve", "host": "mail.example.test", "port": 4190, "source": "srv"},
+    ]
+    stdout = run("lookup", "services.test", "--no-verify", *lab.network_options).stdout
+    assert "CalDAV: dav.example.test:443 (source: srv)" in stdout.splitlines()
+
+
+class Hijacker(ScriptedUDP):
+    """A name server of a network that one has to sign in to: every name has this address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__(self._reply_to)
+
+    def _reply_to(self, wire: bytes) -> bytes:
+        reply = dns.message.make_response(dns.message.from_wire(wire))
+        reply.flags |= dns.flags.RA
+        question = reply.question[0]
+        if question.rdtype == dns.rdatatype.A:
+            reply.answer.append(dns.rrset.from_text(question.name, 1, "IN", "A", self._address))
+        return reply.to_wire()
+
+
+@pytest.mark.parametrize("host", ["portal.web.test", "closed.example.test"])
+def test_a_network_that_answers_in_place_of_every_server_is_recognised(lab: Lab, host: str) -> None:
+    with Hijacker(lab.address(host)) as hijacker:
+        options = ["--nameserver", f"{hijacker.host}:{hijacker.port}", "--ca-file", str(lab.ca_file), "--allow-private"]
+        finished = run("lookup", "fred@example.test", "--json", *options)
+    assert (finished.code, finished.record["status"]) == (3, "failed")
+    assert codes(finished.record) == {"captive-portal"}
+    assert endpoints(finished.record) == []
+
+
 def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:
     record = look_up(lab, "Fred@Example.Test").record
     assert list(record) == [
-        *("schema", "query", "address", "domain", "status", "provider", "incoming", "outgoing", "sources"),
-        *("live", "warnings", "elapsed_ms"),
+        *("schema", "query", "address", "domain", "status", "provider", "incoming", "outgoing", "services"),
+        *("sources", "live", "warnings", "elapsed_ms"),
     ]
     assert (record["schema"], record["query"], record["domain"]) == (1, "Fred@Example.Test", "example.test")
     assert record["address"] == "Fred@example.test"

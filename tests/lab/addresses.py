@@ -20,6 +20,7 @@ HOSTS = {
     "untrusted.example.test": 15,
     "incomplete.example.test": 16,
     "purpose.example.test": 17,
+    "sasl.example.test": 18,  # another Dovecot, and Postfix with it: every SASL mechanism, and OAuth2 tokens
     "smtp.example.test": 20,  # Postfix: submission
     "silent.example.test": 30,  # accepts connections and never says a word
     "blackhole.example.test": 31,  # lets no connection be established, without refusing it
@@ -27,6 +28,7 @@ HOSTS = {
     "ns.test": 53,
     "web.test": 80,
     "http.web.test": 81,  # a web server without https
+    "portal.web.test": 82,  # shows everybody the certificate of another host, and a web page
 }
 # Hosts that Dovecot serves with a certificate that no client may accept, by the fault of it.
 FLAWED = ("expired", "selfsigned", "wrongname", "notyetvalid", "untrusted", "incomplete", "purpose")
