@@ -22,7 +22,7 @@ import pytest
 import mailsetup
 from documents import PROMPT, ROOT, UPDATE, Block, Document, code, commands, read, replace, start
 from mailsetup import api, cli, database, diagnosis, discovery, errors, exporters, model, ranking, text
-from mailsetup.sources import http_autoconfig
+from mailsetup.sources import guess
 
 README, CHINESE = read("README.md"), read("README.zh-CN.md")
 ARCHITECTURE, RANKING, LIBRARY = read("docs/architecture.md"), read("docs/ranking.md"), read("docs/library.md")
@@ -222,7 +222,7 @@ def test_the_table_of_sources_lists_every_source(readme: Document) -> None:
     listed = words(readme.tables[1])
     assert listed[0] == database.NAME
     assert sorted(listed[1:]) == sorted(source.NAME for source in discovery.SOURCES)
-    assert listed[-1] == http_autoconfig.NAME
+    assert listed[-1] == guess.NAME
 
 
 @READMES
