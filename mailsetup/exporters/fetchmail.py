@@ -1,7 +1,7 @@
 """fetchmail: an entry of ``.fetchmailrc``, which downloads mail and leaves it on the server.
 
-Strings stand in double quotes; what is special in them is written as an octal escape, because a backslash before a
-double quote does not keep it from ending the string. fetchmail knows no password command.
+Strings stand in double quotes, with backslashes doubled; a double quote is written as an octal escape, because a
+backslash before it does not keep it from ending the string. fetchmail knows no password command.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ WHERE = N_(
     "computer, unless mda names a program."
 )
 
-_ESCAPES = {'"': r"\042", "\\": r"\134"}
+# An escape that begins with another digit than 0 would be decimal.
+_ESCAPES = {'"': r"\042", "\\": r"\\"}
 # "ssl" is TLS from the first byte; without it, only sslproto keeps fetchmail from going on unencrypted.
 _SECURITY = {Security.TLS: "ssl", Security.STARTTLS: 'sslproto "tls1.2+"'}
 

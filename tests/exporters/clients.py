@@ -36,6 +36,21 @@ _AS_USER = (
     f'exec setpriv --reuid={_NOBODY} --regid={_NOBODY} --clear-groups -- "$@"'
 )
 
+# What would be run, or begin a line of its own, where a value is not quoted as the client reads it.
+INJECTIONS = (
+    "$(touch ~/ran)",
+    "`touch ~/ran`",
+    "x; touch ~/ran",
+    "x | touch ~/ran",
+    'x" ; touch ~/ran "',
+    "x' ; touch ~/ran '",
+    "x\\",
+    'x\\"',
+    "$HOME ${HOME} %(HOME)s %h %%",
+    "# x",
+    "eval touch ~/ran",
+)
+
 
 def need(*programs: str) -> pytest.MarkDecorator:
     """The mark of tests that run ``programs``: skipped, with the reason, where they cannot."""

@@ -204,7 +204,7 @@ def read_getmail(body: bytes, _address: Address) -> list[Setting]:
     found = ini_sections(body)["retriever"]
     assert found["ca_certs"]
     protocol = {"SimpleIMAPSSLRetriever": "imap", "SimplePOP3SSLRetriever": "pop3"}[found["type"]]
-    return [Setting(protocol, found["server"], found.getint("port"), "tls", found["username"])]
+    return [Setting(protocol, found["server"], int(found["port"]), "tls", found["username"])]
 
 
 def read_offlineimap(body: bytes, _address: Address) -> list[Setting]:
@@ -213,7 +213,7 @@ def read_offlineimap(body: bytes, _address: Address) -> list[Setting]:
     found = sections[f"Repository {name}"]
     assert (found["ssl"], found["sslcacertfile"]) == ("yes", "OS-DEFAULT")
     username = found["remoteuser"].replace("%%", "%")
-    return [Setting("imap", found["remotehost"], found.getint("remoteport"), "tls", username)]
+    return [Setting("imap", found["remotehost"], int(found["remoteport"]), "tls", username)]
 
 
 def read_aerc(body: bytes, _address: Address) -> list[Setting]:
