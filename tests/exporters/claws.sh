@@ -6,10 +6,14 @@ window=$1 password=$2 done=$3
 shift "$(($# < 3 ? $# : 3))"
 
 wait_for() {
-    tries=0
+    deadline=$(($(date +%s) + 15))
     until "$@" > /dev/null 2>&1; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 150 ] || { echo "did not come about: $*" >&2; kill "$program"; exit 1; }
+        if [ "$(date +%s)" -gt "$deadline" ]; then
+            echo "did not come about: $*" >&2
+            kill -s KILL "$program"
+            wait "$program"
+            exit 1
+        fi
         sleep 0.1
     done
 }
@@ -30,7 +34,8 @@ if [ -n "$password" ]; then
     xdotool type "$password"
     xdotool key Return
     wait_for grep --fixed-strings "$done" log
-    kill "$program"
+    kill -s KILL "$program"
+    wait "$program"  # it must not write any more when the home is removed
 else
     wait_for ends
 fi

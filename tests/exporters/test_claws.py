@@ -30,8 +30,25 @@ FOLDERS = """\
 <folderlist>
     <folder type="mh" name="Mailbox" path="Mail">
         <folderitem type="inbox" name="inbox" path="inbox" />
+        <folderitem type="outbox" name="sent" path="sent" />
+        <folderitem type="queue" name="queue" path="queue" />
     </folder>
 </folderlist>
+"""
+# As the program keeps a message that waits to be sent: the envelope and the account's number before the message.
+WAITING_MESSAGE = """\
+S:fred@example.test
+SSV:smtp.example.test
+R:<wilma@example.test>
+MAID:{number}
+X-Claws-End-Special-Headers: 1
+From: fred@example.test
+To: wilma@example.test
+Subject: sent by Claws Mail
+Date: Sun, 1 Nov 2026 08:00:00 +0000
+Message-ID: <1@example.test>
+
+Hello
 """
 PLAIN_FILE = b"""\
 [Account: 688165]
@@ -61,13 +78,19 @@ def body(source: Account) -> bytes:
 
 
 def run(
-    accounts: bytes, ca_file: Path, names: dict[str, str] | None = None, *arguments: str
+    accounts: bytes, ca_file: Path, names: dict[str, str] | None = None, *arguments: str, waiting: str = ""
 ) -> tuple[dict[str, dict[str, str]], str]:
-    """A session of the program (see ``claws.sh``): the accounts that it stored, by address, and its log."""
+    """A session of the program (see ``claws.sh``): the accounts that it stored, by address, and its log.
+
+    ``waiting`` is a message in its queue.
+    """
     with user(names or {}, ca_file) as somebody:
         stored = somebody.put(".claws-mail/accountrc", accounts)
         somebody.put(".claws-mail/folderlist.xml", FOLDERS)
-        somebody.make_folder(somebody.home / "Mail" / "inbox")
+        for folder in ("inbox", "sent", "queue"):
+            somebody.make_folder(somebody.home / "Mail" / folder)
+        if waiting:
+            somebody.put("Mail/queue/1", waiting)
         script = somebody.put("claws.sh", SESSION.read_bytes())
         # NO_AT_BRIDGE: no service for assistive technology is to be started.
         environment = "env", "GSETTINGS_BACKEND=memory", "NO_AT_BRIDGE=1"
@@ -198,6 +221,25 @@ def test_it_asks_for_the_password_and_logs_in(lab: Lab, protocol: Protocol, secu
     session = (PASSWORD_WINDOW, lab.accounts[FRED], done, "--receive-all")
     _found, log = run(body(source), lab.ca_file, names, *session)
     assert done in log
+
+
+@with_client
+@pytest.mark.proves("claws", "login")
+@pytest.mark.parametrize("security", [TLS, STARTTLS])
+def test_it_sends_a_message_with_the_login_of_the_incoming_server(lab: Lab, security: Security) -> None:
+    hosts = ("mail.example.test", "smtp.example.test")
+    source = account(
+        server(POP3, host=hosts[0], username=FRED),
+        outgoing=(server(SMTP, security, host=hosts[1], username=FRED),),
+    )
+    accounts = body(source)
+    assert b"smtp_user_id" not in accounts
+    number = accounts.decode().partition(": ")[2].partition("]")[0]
+    session = (PASSWORD_WINDOW, lab.accounts[FRED], "SMTP> QUIT", "--send")
+    names = {host: lab.address(host) for host in hosts}
+    _found, log = run(accounts, lab.ca_file, names, *session, waiting=WAITING_MESSAGE.format(number=number))
+    assert "ESMTP< 235 " in log  # RFC 4954 §6: authentication succeeded
+    assert "SMTP< 250 2.0.0 Ok: queued" in log
 
 
 @with_client
