@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +49,9 @@ zone:
   - domain: {domain}
     semantic-checks: on
     file: "{folder}/knot/records.zone"
+  # Its file does not exist, therefore every answer is SERVFAIL.
+  - domain: servfail.test
+    file: "{folder}/knot/absent.zone"
 """
 _NGINX = """\
 daemon off;
@@ -75,6 +78,9 @@ http {{
 _DEAD_END = "server {{ listen {address}:443 ssl default_server; listen {address}:80 default_server; return 404; }}\n"
 
 
+Edit = Callable[[str], str]
+
+
 class Site(NamedTuple):
     """A domain that is being served."""
 
@@ -96,31 +102,31 @@ def serving(
     published: Path,
     *,
     domain: str = DOMAIN,
-    zone: str | None = None,
-    blocks: str | None = None,
+    zone: Edit = str,
+    web: Edit = str,
     names: tuple[str, ...] | None = None,
 ) -> Iterator[Site]:
     """Serve what ``mailsetup publish`` wrote into the folder ``published``, as its own examples say.
 
-    ``zone`` stands in for its records.zone, ``blocks`` for its nginx.conf (``@ADDRESS@`` and ``@WEB@`` are the web
-    server's address and the folder); ``names`` are those of the web server's certificate.
+    ``zone`` and ``web`` change the zone and the web server's configuration before they are used; in both, ``@NET@``
+    stands for the laboratory's network, in the latter ``@ADDRESS@`` and ``@WEB@`` for the web server's address and
+    folder. ``names`` are those of the web server's certificate.
     """
     name_server, web_server = (f"{lab.network}.{number}" for number in (NAME_SERVER, WEB_SERVER))
     with tempfile.TemporaryDirectory(prefix="mailsetup-site-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the servers drop their privileges
-        web = folder / "web"
-        _copy(published, web)
+        _copy(published, folder / "web")
         for server in ("knot", "nginx"):
             (folder / server).mkdir()
         apex = {"web": web_server, "mail": lab.address("mail.example.test"), "smtp": lab.address("smtp.example.test")}
-        records = zone if zone is not None else (published / "records.zone").read_text("utf-8")
-        (folder / "knot" / "records.zone").write_text(_ZONE.format(**apex) + records, "utf-8")
+        records = zone(_ZONE.format(**apex) + (published / "records.zone").read_text("utf-8"))
+        (folder / "knot" / "records.zone").write_text(records.replace("@NET@", lab.network), "utf-8")
         (folder / "knot" / "knot.conf").write_text(
             _KNOT.format(address=name_server, folder=folder, domain=domain, root_zone=lab.folder / "knot" / "root.zone")
         )
-        text = blocks if blocks is not None else _example(published)
-        text = text.replace("@ADDRESS@", web_server).replace("@WEB@", str(web))
+        text = web(_example(published))
+        text = text.replace("@ADDRESS@", web_server).replace("@WEB@", str(folder / "web"))
         dead_end = _DEAD_END.format(address=web_server)
         (folder / "nginx" / "nginx.conf").write_text(_NGINX.format(folder=folder, blocks=dead_end + text), "utf-8")
         prefixes = ("autoconfig", "autodiscover", "ua-auto-config")

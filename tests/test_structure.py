@@ -82,14 +82,21 @@ ARROWS: dict[str, set[str]] = {
     "zonefile": set(),
     "webserver": {"model"},
     "publishing": FACTS | {"clientconfig", "exporters", "i18n", "sources", "webserver", "zonefile"},
+    "survey": FACTS
+    | {"clientconfig", "deadline", "discovery", "fetch", "index", "net", "prober", "publishing", "resolver", "sources"}
+    | {"tls"},
+    "clients": FACTS | {"survey"},
+    "findings": {"diagnosis", "i18n"},
+    "auditing": FACTS | {"address", "clients", "findings", "prober", "probing", "sources", "survey"},
     "options": {"__init__", "model", "i18n", "resolver", "tls"},
     "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
     | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
-    | {"exporters", "guide", "questions"}  # setup
     | {"publishing"}  # publish
+    | {"auditing", "clients", "findings", "survey"}  # audit
+    | {"exporters", "guide", "questions"}  # setup
     | {"stencil"},  # lookup
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},
 }
@@ -113,6 +120,7 @@ PURE = {
     *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
     *("guide", "questions", "typos"),
     *("publishing", "webserver", "zonefile"),
+    *("auditing", "clients", "findings"),
     *("bundling", "jsonform", "layout", "patching", "reasons", "roles", "wire", "exporters", "i18n"),
     "preferences",
 }

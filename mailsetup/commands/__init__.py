@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "export",
     "setup": "setup",
     "explain": "explain",
+    "audit": "audit",
     "publish": "publish",
     "providers": "providers",
 }

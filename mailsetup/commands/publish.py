@@ -51,7 +51,7 @@ _RELAY_PORT = 25
     help=_("Log in with the whole address (the default), or with the part before the @."),
 )
 @click.option("--web", metavar="HOST", help=_("The web server with the files; by default the one of the domain."))
-@click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help=_("Write the files to this folder."))
+@click.option("-o", "--output", "folder", metavar="FOLDER", help=_("Write the files to this folder."))
 @click.option("--force", is_flag=True, help=_("Replace existing files."))
 @options.network
 @options.common
@@ -64,7 +64,7 @@ def command(
     name: str,
     username_form: str | None,
     web: str | None,
-    folder: str,
+    folder: str | None,
     force: bool,
     options: NetworkOptions,
 ) -> int:
@@ -73,6 +73,8 @@ def command(
     from ..publishing import render as published
 
     address = _domain(domain)
+    if folder is None:
+        raise click.UsageError(_("name the folder to write to: add -o FOLDER"))
     if not name.isprintable():
         raise click.UsageError(_("the name must be on one line, without control characters"))
     given = {Protocol.IMAP: imap, Protocol.POP3: pop3, Protocol.SMTP: smtp}

@@ -1,0 +1,159 @@
+"""``mailsetup audit``: what a domain publishes for mail clients, seen from outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import api, helptext, options, render, text
+from ..address import parse
+from ..i18n import N_, _
+from ..model import Address, Candidate, Lookup, NetworkOptions, Protocol, Status
+from . import EXIT_FAILED, EXIT_FAULT, EXIT_NOTHING, EXIT_OK
+from .explain import _paragraph as paragraph
+
+if TYPE_CHECKING:
+    from ..auditing import Audit
+    from ..clients import Servers
+    from ..findings import Finding
+    from ..jsonform import Object
+    from ..survey import Survey
+
+
+@click.command(
+    cls=helptext.Command,
+    help=_(
+        "Show what DOMAIN publishes for mail clients, seen from outside: what Thunderbird, Outlook and others get from "
+        "it, what is wrong or missing, and what to do.\n\n"
+        "The servers that are named are connected to, without credentials."
+    ),
+)
+@click.argument("domain")
+@click.option("--verify/--no-verify", default=True, help=_("Connect to the servers that are published."))
+@options.as_json
+@options.network
+@options.common
+def command(domain: str, verify: bool, as_json: bool, options: NetworkOptions) -> int:
+    """Audit a domain."""
+    import asyncio
+
+    from ..auditing import judge
+    from ..resolver import Resolver
+    from ..survey import take
+
+    address = parse(domain)
+    if address.local_part is not None:
+        raise click.UsageError(_("give a domain, not an address: {domain}").format(domain=address.domain))
+
+    async def survey() -> Survey:
+        return await take(address, api.index(), options, Resolver(options.nameservers), verify=verify)
+
+    with render.progress(_("Asking {target} …").format(target=domain)):
+        seen = asyncio.run(survey())
+    audit = judge(seen)
+    if as_json:
+        render.write_json(_object(address, audit, seen.elapsed_ms))
+    else:
+        click.echo("\n".join(_lines(address, audit)))
+    return _exit_code(audit)
+
+
+_CLIENTS = {
+    "thunderbird": "Thunderbird",
+    "thunderbird-android": N_("Thunderbird for Android"),
+    "outlook": "Outlook (Autodiscover)",
+    "srv": N_("clients that read SRV records"),
+    "pacc": N_("clients that follow PACC"),
+}
+
+
+def _exit_code(audit: Audit) -> int:
+    from ..findings import Severity
+
+    if audit.status is Status.FAILED:
+        return EXIT_FAILED
+    if any(finding.severity is Severity.ERROR for finding in audit.findings):
+        return EXIT_FAULT
+    return EXIT_NOTHING if audit.status is Status.NOTHING else EXIT_OK
+
+
+def _object(address: Address, audit: Audit, elapsed_ms: float) -> Object:
+    from ..jsonform import SCHEMA
+
+    return {
+        "schema": SCHEMA,
+        "domain": address.domain,
+        **({"domain_unicode": address.domain_unicode} if address.domain_unicode != address.domain else {}),
+        "status": audit.status,
+        "findings": [
+            {
+                "severity": finding.severity,
+                "code": finding.code,
+                "message": finding.message,
+                "remedy": finding.remedy,
+                "evidence": finding.evidence,
+            }
+            for finding in audit.findings
+        ],
+        "clients": {name: _view_object(address, servers) for name, servers in audit.clients.items()},
+        "elapsed_ms": round(elapsed_ms, 1),
+    }
+
+
+def _view_object(address: Address, servers: Servers) -> Object | None:
+    from ..jsonform import candidate_object
+
+    if not servers:
+        return None
+    answer = _as_lookup(address, servers)
+    return {
+        "incoming": [candidate_object(candidate, answer) for candidate in answer.incoming],
+        "outgoing": [candidate_object(candidate, answer) for candidate in answer.outgoing],
+    }
+
+
+def _as_lookup(address: Address, servers: Servers) -> Lookup:
+    """What a client gets, in the form of an answer of ours."""
+    incoming = tuple(candidate for candidate in servers if candidate.endpoint.protocol is not Protocol.SMTP)
+    outgoing = tuple(candidate for candidate in servers if candidate.endpoint.protocol is Protocol.SMTP)
+    return Lookup(address.domain, address, Status.FOUND, None, incoming, outgoing, (), (), (), 0.0)
+
+
+def _lines(address: Address, audit: Audit) -> list[str]:
+    from ..findings import Severity
+
+    counts = {severity: sum(f.severity is severity for f in audit.findings) for severity in Severity}
+    heading = _("{domain} – errors: {errors}, warnings: {warnings}, notes: {notes}").format(
+        domain=address.domain_unicode,
+        errors=counts[Severity.ERROR],
+        warnings=counts[Severity.WARNING],
+        notes=counts[Severity.INFO],
+    )
+    lines = [heading, "", _("What mail clients get:")]
+    width = max(text.cells(_(name)) for name in _CLIENTS.values())
+    for name, servers in audit.clients.items():
+        label = _(_CLIENTS[name])
+        indent = "  " + label + " " * (width - text.cells(label)) + "  "
+        words = [_place(candidate) for candidate in servers] or [_("nothing")]
+        lines += [indent + words[0], *(" " * (width + 4) + word for word in words[1:])]
+    for finding in audit.findings:
+        lines += ["", *_finding_lines(finding)]
+    return lines
+
+
+def _place(candidate: Candidate) -> str:
+    """A server, what is known of it, and how people log in."""
+    endpoint = candidate.endpoint
+    words = f"{endpoint.protocol.upper()} {endpoint.host}:{endpoint.port} {text.security(endpoint.security)}"
+    return words if candidate.verified is not False else _("{server} (connection failed)").format(server=words)
+
+
+def _finding_lines(finding: Finding) -> list[str]:
+    # Translators: how serious a finding is, at the beginning of a line.
+    severities = {"error": N_("ERROR"), "warning": N_("WARNING"), "info": N_("NOTE")}
+    return [
+        *paragraph(f"{_(severities[finding.severity])}  ", finding.message),
+        f"  {finding.code}: {finding.evidence}",
+        *paragraph("  -> ", finding.remedy),
+    ]
