@@ -98,6 +98,11 @@ def test_a_server_that_failed_is_marked_in_what_clients_get(lab: Lab) -> None:
     assert "IMAP silent.example.test:993 SSL/TLS (connection failed)" in finished.stdout
 
 
+def test_where_nothing_could_be_asked_nothing_is_said_about_clients(lab: Lab) -> None:
+    assert "Thunderbird" in run("audit", "empty.test", *lab.network_options).stdout
+    assert "Thunderbird" not in run("audit", "servfail.test", *lab.network_options).stdout
+
+
 def test_silent_dns_ends_at_the_deadline(lab: Lab) -> None:
     with SilentUDP() as server:
         finished = run(

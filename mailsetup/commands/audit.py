@@ -130,15 +130,23 @@ def _lines(address: Address, audit: Audit) -> list[str]:
         warnings=counts[Severity.WARNING],
         notes=counts[Severity.INFO],
     )
-    lines = [heading, "", _("What mail clients get:")]
+    lines = [heading]
+    if audit.status is not Status.FAILED:  # else nobody knows what they get
+        lines += ["", _("What mail clients get:"), *_view_lines(audit)]
+    for finding in audit.findings:
+        lines += ["", *_finding_lines(finding)]
+    return lines
+
+
+def _view_lines(audit: Audit) -> list[str]:
+    """A line for each server that each client gets."""
+    lines = []
     width = max(text.cells(_(name)) for name in _CLIENTS.values())
     for name, servers in audit.clients.items():
         label = _(_CLIENTS[name])
-        indent = "  " + label + " " * (width - text.cells(label)) + "  "
-        words = [_place(candidate) for candidate in servers] or [_("nothing")]
-        lines += [indent + words[0], *(" " * (width + 4) + word for word in words[1:])]
-    for finding in audit.findings:
-        lines += ["", *_finding_lines(finding)]
+        first, *further = [_place(candidate) for candidate in servers] or [_("nothing")]
+        lines.append("  " + label + " " * (width - text.cells(label)) + "  " + first)
+        lines += [" " * (width + 4) + words for words in further]
     return lines
 
 
