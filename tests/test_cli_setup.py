@@ -165,6 +165,14 @@ def test_another_user_name_may_be_given(lab: Lab, folder: Path) -> None:
     assert ended.code == 4  # but it may not send as somebody else
 
 
+def test_bytes_that_are_no_text_are_no_password(lab: Lab, folder: Path) -> None:
+    arguments = ("setup", FRED, *lab.network_options)
+    ended = play(*arguments, answers=("1", b"\xffabc", lab.accounts[FRED], ""), folder=folder)
+    assert ended.code == 0
+    assert "Please type it again." in " ".join(ended.shown.split())
+    assert "tries left" not in ended.shown
+
+
 def test_the_trace_of_a_login_does_not_hold_the_password(lab: Lab, folder: Path) -> None:
     password = lab.accounts[FRED]
     arguments = ("setup", FRED, "--debug", *lab.network_options)
@@ -227,10 +235,11 @@ def test_several_files_go_to_a_folder_and_none_of_them_is_replaced_unasked(folde
     assert {path.name for path in (folder / "elsewhere").iterdir()} == set(before)
 
 
-def test_a_folder_that_is_not_there_is_told_and_the_question_asked_again(folder: Path) -> None:
-    ended = play(*OFFLINE, answers=(*OFFLINE_ANSWERS[:-1], "no/such/file", "file"), folder=folder)
+@pytest.mark.parametrize("path", ["no/such/file", "x" * 300, "/dev/null/file"])
+def test_a_place_that_cannot_be_written_to_is_told_and_the_question_asked_again(path: str, folder: Path) -> None:
+    ended = play(*OFFLINE, answers=(*OFFLINE_ANSWERS[:-1], path, "file"), folder=folder)
     assert ended.code == 0
-    assert "cannot be written" in ended.shown
+    assert "cannot be written" in " ".join(ended.shown.split())
     assert [path.name for path in folder.iterdir()] == ["file"]
 
 
@@ -242,7 +251,7 @@ def test_every_format_can_be_shown_or_written(name: str, folder: Path) -> None:
     assert "Traceback" not in ended.shown
 
 
-@pytest.mark.parametrize("typed", [b"\xff", b"\x1b[D", "\u200b"])
+@pytest.mark.parametrize("typed", [b"\xff", b"\x1b[D"])
 def test_what_is_no_text_is_asked_for_again(typed: str | bytes, folder: Path) -> None:
     ended = play("setup", "--offline", answers=(typed, "li@nowhere.example"), folder=folder)
     assert ended.code == 1

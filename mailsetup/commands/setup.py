@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
+from unicodedata import category
 
 import click
 
@@ -127,7 +128,7 @@ def _ask(question: str) -> str:
             line = ""
         if not line.endswith("\n"):
             raise _interrupted()
-        if (typed := line.strip()).isprintable():
+        if _is_text(typed := line.strip()):
             return typed
         _complain_about_characters()
 
@@ -144,12 +145,17 @@ def _ask_secret(question: str, *, copied: bool) -> Secret | None:
         except getpass.GetPassWarning:
             _say(_("This terminal cannot hide what is typed, so the login is not tried."), "")
             return None
-        except UnicodeDecodeError:
-            typed = "\0"
-        if typed.isprintable():
+        except UnicodeDecodeError as error:
+            typed = error.object.decode("utf-8", "surrogateescape")  # as standard input is read
+        if _is_text(typed):
             typed = typed.strip() if copied else typed
             return Secret(typed) if typed else None
         _complain_about_characters()
+
+
+def _is_text(typed: str) -> bool:
+    """Whether there are neither control characters in it, as from arrow keys, nor bytes that are no characters."""
+    return not any(category(character) in ("Cc", "Cs") for character in typed)
 
 
 def _interrupted() -> click.Abort:
@@ -165,11 +171,14 @@ def _occupied(made: Export, place: Place) -> str | None:
     output = _path(place)
     if output is None:
         return None
-    if load(place.format_name).SEVERAL_FILES:
-        paths = [output / file.name for file in made.files]
-    else:
-        paths = [output / made.files[0].name if output.is_dir() else output]
-    return next((str(path) for path in paths if path.exists()), None)
+    try:
+        if load(place.format_name).SEVERAL_FILES:
+            paths = [output / file.name for file in made.files]
+        else:
+            paths = [output / made.files[0].name if output.is_dir() else output]
+        return next((str(path) for path in paths if path.exists()), None)
+    except OSError:  # no permission to look, or a name that is too long: writing will tell
+        return None
 
 
 def _write(action: Write) -> tuple[Notice, ...] | MailsetupError:
@@ -179,6 +188,8 @@ def _write(action: Write) -> tuple[Notice, ...] | MailsetupError:
         return exporting.writer(load(action.place.format_name), place)(action.account)
     except InputError as error:
         return error
+    except OSError as error:
+        return InputError("input.unwritable", path=action.place.path, reason=error.strerror or "")
 
 
 def _path(place: Place) -> Path | None:
