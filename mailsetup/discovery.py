@@ -188,6 +188,9 @@ async def _guess(
     notices = [notice for report in reports for notice in report.notices]
     declined = {notice.facts.get("protocol", "") for notice in notices if notice.code == "not-offered"}
     guessable = frozenset(protocol for protocol in protocols if protocol.upper() not in declined)
+    if any(report.source == mx.NAME and report.status is Status.FAILED for report in reports):
+        # Trouble with the DNS of the domain is no reason to make do with less.
+        return [*reports, _not_asked(source, target, mx.NOT_TOLD)]
     settled = any(report.provider is not None or _takes_no_mail(report) for report in reports)
     if settled or not guessable or any(notice.code == portal.NOTICE for notice in notices):
         return [*reports, _not_asked(source, target, POINTLESS)]

@@ -1,8 +1,8 @@
 """Captive portals (RFC 8952): networks that answer in place of every server until the user has signed in. Pure.
 
 A server that shows a certificate for its name and says something that a server of its kind says is genuine: no portal
-can do that. Where nobody is, and servers that have nothing to do with each other show certificates of other names or
-web pages in place of files, it is the network that answers.
+can do that. Where nobody is, and even the public database shows a certificate of another name or a web page, which it
+never does, as does a server that has nothing to do with it, then it is the network that answers.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .address import registrable_domain
 from .model import Notice, SourceReport, Status
 
 NOTICE = "captive-portal"
-# One domain may have a broken web server; two that are unrelated hardly at the same time.
-UNRELATED_SITES = 2
+# Any other site may have a page for whatever is asked, or certificates for some of its names only.
+_DATABASE = frozenset({"ispdb", "mx-ispdb"})
 _STRANGERS = frozenset(
     {"tls.cert.hostname", "tls.cert.self_signed", "tls.cert.untrusted_issuer", "tls.cert.incomplete_chain"}
 )
@@ -29,8 +29,10 @@ def has_genuine_answer(reports: Iterable[SourceReport]) -> bool:
 
 
 def is_recognised(reports: Iterable[SourceReport]) -> bool:
-    """Whether unrelated https servers answered as only a portal does; look for a genuine answer first."""
-    return len({_site(report) for report in reports if _site(report) and _is_strange(report)}) >= UNRELATED_SITES
+    """Whether the public database and another site answered as a portal does; look for a genuine answer first."""
+    strange = [(report.source in _DATABASE, _site(report)) for report in reports if _is_strange(report)]
+    databases = {site for is_database, site in strange if is_database}
+    return bool(databases and {site for _is_database, site in strange if site} - databases)
 
 
 def is_of_another_name(report: SourceReport) -> bool:

@@ -116,7 +116,7 @@ def test_of_many_servers_the_first_are_recommended_by_priority_then_weight(lab: 
             3,
             "failed",
             dict.fromkeys(
-                ("autoconfig", "well-known", "pacc", "autodiscover", "mx", "srv", "dns", "mailconf", "guess"),
+                ("autoconfig", "well-known", "pacc", "autodiscover", "mx", "srv", "dns", "mailconf"),
                 "dns.servfail",
             ),
             set(),

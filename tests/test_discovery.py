@@ -288,6 +288,7 @@ NOT_OFFERED = report("srv")._replace(notices=(Notice("not-offered", {"protocol":
         ((report("mx")._replace(code="dns.null_mx"),), discovery.POINTLESS),
         ((report("mx")._replace(provider=provider(status=ProviderStatus.NO_CLIENT_ACCESS)),), discovery.POINTLESS),
         ((failed("ispdb")._replace(notices=(Notice("captive-portal"),)),), discovery.POINTLESS),
+        ((failed("mx", "dns.timeout"),), mx.NOT_TOLD),
     ],
 )
 def test_nothing_is_guessed_where_there_is_an_answer(reports: tuple[SourceReport, ...], reason: str) -> None:
@@ -348,7 +349,8 @@ def test_one_genuine_answer_or_the_signs_of_a_portal_spare_that_question() -> No
     genuine = SourceReport("ispdb", FROM_ISPDB, Status.NOTHING, code="http.status", detail="404")
     assert not is_captive(genuine, net=net)
     urls = (AUTOCONFIG, FROM_ISPDB)
-    pages = [SourceReport("x", url, Status.NOTHING, code="discover.not_autoconfig") for url in urls]
+    pages = [SourceReport("ispdb", url, Status.NOTHING, code="discover.not_autoconfig") for url in urls]
+    pages[0] = pages[0]._replace(source="autoconfig")
     assert is_captive(*pages, net=net)
     assert net.asked == []
 

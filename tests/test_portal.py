@@ -14,7 +14,7 @@ ISPDB = "https://autoconfig.thunderbird.net/v1.1/example.com"
 
 
 def line(locator: str, code: str | None, detail: str = "", status: Status = Status.FAILED) -> SourceReport:
-    return SourceReport("autoconfig", locator, status, code=code, detail=detail)
+    return SourceReport("ispdb" if locator == ISPDB else "autoconfig", locator, status, code=code, detail=detail)
 
 
 def certificate(locator: str, reason: str = "tls.cert.hostname") -> SourceReport:
@@ -46,7 +46,12 @@ def test_web_pages_or_plain_text_in_place_of_files_at_unrelated_sites_are_a_port
 def test_one_site_with_a_broken_web_server_is_no_portal() -> None:
     assert not recognised(certificate(DOMAIN), certificate(SAME_SITE), page(DOMAIN))
     assert not recognised(certificate(DOMAIN))
+    assert not recognised(certificate(ISPDB))
     assert not recognised()
+
+
+def test_sites_that_have_a_page_for_whatever_is_asked_are_no_portal() -> None:
+    assert not recognised(page(DOMAIN), page("https://hoster.net/.well-known/x"), certificate("https://a.hoster.org/x"))
 
 
 @pytest.mark.parametrize("reason", ["tls.cert.expired", "tls.cert.not_yet_valid", "tls.cert.weak_key"])
@@ -74,7 +79,7 @@ def test_silence_is_no_portal(code: str) -> None:
     ids=lambda report: str(report.code),
 )
 def test_one_genuine_answer_clears_the_network(genuine: SourceReport) -> None:
-    others = (certificate(DOMAIN), certificate("https://hoster.net/x"), page("https://hoster.org/x"))
+    others = (certificate(DOMAIN), certificate(ISPDB), page("https://hoster.org/x"))
     assert recognised(*others)
     assert not recognised(*others, genuine)
 
