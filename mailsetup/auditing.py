@@ -10,6 +10,7 @@ from . import clients
 from .address import same_owner
 from .findings import Finding, Severity
 from .model import (
+    PLACEHOLDERS,
     USERNAME_UNKNOWN,
     Endpoint,
     ProbeResult,
@@ -253,6 +254,13 @@ def _about_outlook(survey: Survey) -> Iterator[Finding]:
     if not wants_login and all(report.status is Status.NOTHING for report in reports):
         evidence = ", ".join(report.locator for report in reports)
         yield _finding("audit.autodiscover.missing", survey, evidence)
+    for report in reports:
+        names = {candidate.endpoint.username_form for candidate in report.candidates}
+        # Asked about an address, the server should have filled it in: no placeholder is left then.
+        literal = sorted(name for name in names if any(placeholder in name for placeholder in PLACEHOLDERS))
+        if literal:
+            facts = {"url": report.locator, "name": literal[0]}
+            yield _finding("audit.autodiscover.placeholder", survey, f"{report.locator}: {literal[0]}", **facts)
 
 
 def _about_contradictions(survey: Survey) -> Iterator[Finding]:

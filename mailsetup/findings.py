@@ -219,6 +219,14 @@ _FINDINGS = {
         N_("Outlook finds no settings (Autodiscover) and asks its user for each of them."),
         N_("`mailsetup publish {domain}` writes an answer for Outlook, and an example for the web server."),
     ),
+    "audit.autodiscover.placeholder": _Words(
+        _E,
+        N_("The answer for Outlook at {url} holds {name} as a user name: Outlook does not replace it."),
+        N_(
+            "Let the web server put the address that Outlook asks about in its place, as the example for nginx of "
+            "`mailsetup publish` does."
+        ),
+    ),
     "audit.plaintext": _Words(
         _E,
         N_("{source} publishes servers without encryption ({servers}): some clients use them, passwords included."),

@@ -177,6 +177,11 @@ FAULTS = [
     Fault("audit.pacc.no_file", web=location(PACC, "return 404;")),
     Fault("audit.pacc.no_file", without("^ua-auto-config")),
     Fault("audit.autodiscover.missing", web=OUTLOOK),
+    Fault(
+        "audit.autodiscover.placeholder",
+        web=without("sub_filter %EMAILADDRESS%"),
+        beside=frozenset({"audit.username"}),
+    ),
     # What is said
     Fault("audit.plaintext", files={webserver.AUTOCONFIG: replaced(">STARTTLS<", ">plain<")}),
     Fault(
