@@ -17,6 +17,7 @@ from . import (
     implicit_tls,
     label,
     nameless,
+    refuse_non_ascii,
     refuse_unsafe,
     takes_password,
 )
@@ -48,6 +49,8 @@ def render(account: Account) -> Export:
     server, notices = implicit_tls(servers, "fetchmail")
     endpoint = server.endpoint
     refuse_unsafe(username=server.username, password_command=account.password_command)
+    if endpoint.protocol is Protocol.IMAP:
+        refuse_non_ascii(username=server.username)  # getmail would fail to send it
     lines = [
         "[retriever]",
         f"type = {_RETRIEVERS[endpoint.protocol]}",

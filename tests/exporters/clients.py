@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -64,7 +65,15 @@ def _missing(*programs: str) -> str | None:
     if os.geteuid() != 0:
         return "needs root"
     absent = [name for name in (*programs, *_TOOLS) if shutil.which(name) is None]
-    return f"not installed: {', '.join(absent)}" if absent else None
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    return None if _may_mount() else "needs the right to mount (in a container: CAP_SYS_ADMIN)"
+
+
+@cache
+def _may_mount() -> bool:
+    command = ("unshare", "--mount", "mount", "--bind", "/etc/hosts", "/etc/hosts")
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 class User:

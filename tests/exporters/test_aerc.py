@@ -105,6 +105,21 @@ def test_any_text_reaches_the_server_or_is_refused_by_name(
 
 @need("aerc")
 @pytest.mark.servers
+def test_an_added_account_stands_beside_those_that_are_there(somebody: User, recorder: LoginRecorder) -> None:
+    first = account(at(recorder, "first"))._replace(password_command="echo 1")
+    second = account(at(recorder, "second"))._replace(
+        address=ADDRESS._replace(local_part="wei"), password_command="echo 2"
+    )
+    addition = aerc.render(second).addition
+    assert addition is not None
+    somebody.put(".config/aerc/accounts.conf", aerc.render(first).files[0].body + b"\n" + addition.body)
+    recorder.logins.clear()
+    with on_terminal(somebody, "aerc"):
+        assert wait_until(lambda: set(recorder.logins) == {("first", "1"), ("second", "2")})
+
+
+@need("aerc")
+@pytest.mark.servers
 @pytest.mark.proves("aerc", "characters")
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_nothing_is_run_but_the_password_command(somebody: User, recorder: LoginRecorder, text: str) -> None:

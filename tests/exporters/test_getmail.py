@@ -11,6 +11,7 @@ from clients import INJECTIONS, User, need, user
 from hypothesis import given, settings
 
 from lab import Authority
+from mailsetup.errors import ExportError
 from mailsetup.exporters import getmail
 from mailsetup.model import Account, Protocol
 
@@ -36,6 +37,12 @@ def test_the_file_for_a_plain_account() -> None:
         "read_all = false\n"
         "delete = false\n"
     )
+
+
+def test_a_user_name_that_getmail_could_not_send_is_refused_by_name() -> None:
+    with pytest.raises(ExportError) as caught:
+        getmail.render(account(server(IMAP, username="张伟")))
+    assert (caught.value.code, caught.value.facts) == ("export.non_ascii", {"field": "username", "value": "张伟"})
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,23 @@ def test_nothing_is_run_but_the_password_command(somebody: User, recorder: Login
 
 @need("mbsync")
 @pytest.mark.servers
+def test_an_added_account_stands_beside_those_that_are_there(somebody: User, recorder: LoginRecorder) -> None:
+    first = account(at(recorder, "first"))._replace(password_command="echo 1", client_version="1.4")
+    second = account(at(recorder, "second"))._replace(
+        address=ADDRESS._replace(local_part="wei"), password_command="echo 2", client_version="1.4"
+    )
+    addition = mbsync.render(second).addition
+    assert addition is not None
+    somebody.put(".mbsyncrc", mbsync.render(first).files[0].body + b"\n" + addition.body)
+    for source in (first, second):
+        somebody.make_folder(somebody.home / "Mail" / label(source.address))
+    recorder.logins.clear()
+    somebody.run("mbsync", "--list", "--all")
+    assert set(recorder.logins) == {("first", "1"), ("second", "2")}
+
+
+@need("mbsync")
+@pytest.mark.servers
 def test_a_leading_plus_sign_belongs_to_the_command(somebody: User, recorder: LoginRecorder) -> None:
     source = account(at(recorder, "somebody"))._replace(password_command="+print")
     somebody.put(".mbsyncrc", mbsync.render(source._replace(client_version="1.4")).files[0].body)

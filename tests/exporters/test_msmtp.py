@@ -86,8 +86,12 @@ def somebody(authority: Authority) -> Iterator[User]:
 
 def read_back(somebody: User, source: Account) -> dict[str, str]:
     """What msmtp says it has read."""
-    somebody.put(".msmtprc", msmtp.render(source).files[0].body)
-    done = somebody.run("msmtp", "--pretend", "somebody@example.com")
+    return read_file(somebody, msmtp.render(source).files[0].body)
+
+
+def read_file(somebody: User, body: bytes, *options: str) -> dict[str, str]:
+    somebody.put(".msmtprc", body)
+    done = somebody.run("msmtp", "--pretend", *options, "somebody@example.com")
     assert done.returncode == 0, done.stderr
     pairs = (line.partition(" = ") for line in done.stdout.splitlines())
     return {key: value for key, _, value in pairs}
@@ -104,6 +108,16 @@ def test_msmtp_reads_what_is_meant(somebody: User, security: Security, starttls:
     assert (found["tls"], found["tls_starttls"], found["tls_certcheck"]) == ("on", starttls, "on")
     assert found["from"] == found["user"] == str(ADDRESS)
     assert found["passwordeval"] == "echo secret"
+
+
+@need("msmtp")
+@pytest.mark.servers
+def test_an_added_account_stands_beside_those_that_are_there(somebody: User) -> None:
+    second = msmtp.render(account()._replace(address=ADDRESS._replace(local_part="wei"))).addition
+    assert second is not None
+    body = msmtp.render(account()).files[0].body + b"\n" + second.body
+    assert read_file(somebody, body)["from"] == "zhang.wei@example.com"
+    assert read_file(somebody, body, "--account=wei@example.com")["from"] == "wei@example.com"
 
 
 @need("msmtp")

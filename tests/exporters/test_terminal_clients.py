@@ -18,6 +18,7 @@ IMAP, POP3, SMTP = Protocol.IMAP, Protocol.POP3, Protocol.SMTP
 TLS, STARTTLS = Security.TLS, Security.STARTTLS
 FORMATS = ("msmtp", "mbsync", "mutt", "fetchmail", "getmail", "offlineimap", "aerc", "himalaya")
 FRED, WILMA = "fred@example.test", "wilma@example.test"  # her password has quotes, spaces and a backslash
+LI = "li@xn--fsqu00a.test"  # 例子.test, and a password outside ASCII
 
 
 class Client(NamedTuple):
@@ -54,6 +55,11 @@ RECEIVING = [
     (OFFLINEIMAP, IMAP, TLS),
     *((AERC, IMAP, security) for security in (TLS, STARTTLS)),
 ]
+# Not for getmail by IMAP, whose login is ASCII only.
+INTERNATIONAL = [
+    *((client._replace(owner=LI), IMAP, TLS) for client in (MBSYNC, MUTT, NEOMUTT, OFFLINEIMAP, AERC)),
+    (GETMAIL._replace(owner=LI), POP3, TLS),
+]
 SENDING = [(client, security) for client in (MSMTP, MUTT, NEOMUTT) for security in (TLS, STARTTLS)]
 
 
@@ -62,7 +68,7 @@ def _cases(rows: Sequence[tuple[Client, *tuple[str, ...]]], *proofs: str) -> lis
     return [
         pytest.param(
             *row,
-            id="-".join([row[0].program, *map(str, row[1:])]),
+            id="-".join([row[0].program, *map(str, row[1:]), *(["idn"] if row[0].owner == LI else [])]),
             marks=(need(row[0].program), *(pytest.mark.proves(row[0].format, kind) for kind in proofs)),
         )
         for row in rows
@@ -73,11 +79,12 @@ def _cases(rows: Sequence[tuple[Client, *tuple[str, ...]]], *proofs: str) -> lis
 def person(lab: Lab) -> Iterator[User]:
     names = {host: lab.address(host) for host in HOSTS} | {"other.example.test": lab.address("smtp.example.test")}
     with user(names, lab.ca_file) as person:
-        person.put("secret", lab.accounts[WILMA])
+        for owner in (FRED, WILMA, LI):
+            person.put(f"secret-{owner}", lab.accounts[owner])
+            for folder in ("cur", "new", "tmp"):
+                person.make_folder(person.home / "Mail" / owner / folder)
         login = f'login {FRED} password "{lab.accounts[FRED]}"'
         person.put(".netrc", "".join(f"machine {host} {login}\n" for host in HOSTS))
-        for folder in ("cur", "new", "tmp"):
-            person.make_folder(person.home / "Mail" / WILMA / folder)
         yield person
 
 
@@ -95,7 +102,7 @@ def _install(
         "",
         (server(protocol, security, host=incoming, username=client.owner),),
         (server(SMTP, security, host=outgoing, username=client.owner),),
-        password_command="cat ~/secret" if exporter.PASSWORD_COMMAND else "",
+        password_command=f"cat ~/secret-{client.owner}" if exporter.PASSWORD_COMMAND else "",
         client_version=client.version,
     )
     person.put(client.place, exporter.render(source).files[0].body)
@@ -124,7 +131,7 @@ def _look_for_mail(person: User, client: Client, log: Log, *words: str) -> None:
         person.run(*command)
 
 
-@pytest.mark.parametrize(("client", "protocol", "security"), _cases(RECEIVING, "parsed", "login"))
+@pytest.mark.parametrize(("client", "protocol", "security"), _cases([*RECEIVING, *INTERNATIONAL], "parsed", "login"))
 def test_the_client_logs_in_to_the_mailbox(
     lab: Lab, person: User, client: Client, protocol: Protocol, security: Security
 ) -> None:
