@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import pytest
 from accounts import account, server
+from clients import need
 
 from documents import UPDATE, Document, read
+from lab import missing
 from mailsetup import i18n
 from mailsetup.exporters import EXPORTERS, Exporter, load, where
 from mailsetup.exporters.steps import escape
@@ -157,7 +159,10 @@ def test_what_is_claimed_was_proved_in_this_run(request: pytest.FixtureRequest) 
     claimed = {mark.args for item in request.session.items for mark in item.iter_markers("proves")}
     if not claimed:
         pytest.skip("no test of this run proves anything")
-    if missing := sorted(missing_packages()):
-        pytest.skip(f"not installed: {', '.join(missing)}")
+    if packages := sorted(missing_packages()):
+        pytest.skip(f"not installed: {', '.join(packages)}")
+    able = need()  # the mark of tests that run a client: a condition and its reason
+    if reason := missing() or (able.kwargs["reason"] if able.args[0] else None):
+        pytest.skip(reason)
     proved = request.config.stash.setdefault(PROVED, set())
     assert claimed - proved == set()
