@@ -38,7 +38,7 @@ class Resolver:
         self._resolver.timeout = QUERY_TIMEOUT_S
         self._resolver.use_search_by_default = False
         self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
-        self._running: dict[tuple[str, str], asyncio.Task[dns.resolver.Answer]] = {}
+        self._running: dict[tuple[str, str], asyncio.Task[dns.resolver.Answer | LookupFailed]] = {}
 
     async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
         """The answer for ``name``, empty if the name has no such record; raise LookupFailed."""
@@ -48,16 +48,15 @@ class Resolver:
             # The question outlives a caller that gives up, because others may be waiting for the same answer.
             task = asyncio.create_task(self._ask(name, kind))
             self._running[key] = task
-            task.add_done_callback(lambda done: self._forget(key, done))
+            task.add_done_callback(lambda _done: self._running.pop(key, None))
         async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
-            return await asyncio.shield(task)
+            answer = await asyncio.shield(task)
+        if isinstance(answer, LookupFailed):
+            raise LookupFailed(answer.code, **answer.facts)
+        return answer
 
-    def _forget(self, key: tuple[str, str], task: asyncio.Task[dns.resolver.Answer]) -> None:
-        self._running.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # everyone may have stopped waiting: mark it as seen
-
-    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer:
+    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer | LookupFailed:
+        """The answer, or why there is none: as a value, because nobody may be left whom an exception could reach."""
         import dns.exception
         import dns.name
         import dns.resolver
@@ -74,7 +73,7 @@ class Resolver:
             code = "dns.bad_name"
         except dns.exception.DNSException:
             code = "dns.malformed"
-        raise LookupFailed(code, name=name)
+        return LookupFailed(code, name=name)
 
 
 def nameserver(text: str) -> tuple[str, int]:
