@@ -151,12 +151,14 @@ def user(names: Mapping[str, str], ca_file: Path) -> Iterator[User]:
 class LoginRecorder:
     """An IMAP server over TLS at which every login fails; ``logins`` has them, names and passwords as they were sent.
 
-    Use it with ``with``. Its certificate is for ``imap.example.com``, its port in ``port``.
+    Use it with ``with``. Its certificate is for ``imap.example.com``, its port in ``port``. Without an ``authority`` it
+    speaks no TLS at all, and offers no STARTTLS. ``commands`` has the names of all commands.
     """
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority | None) -> None:
         self.logins: list[tuple[str, str]] = []
-        self._context = authority.server_context("imap.example.com")
+        self.commands: list[str] = []
+        self._context = authority.server_context("imap.example.com") if authority else None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -178,20 +180,28 @@ class LoginRecorder:
                 threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
 
     def _converse(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, self._context.wrap_socket(connection, server_side=True) as stream:
+        context = self._context
+        with suppress(OSError), connection, _encrypted(connection, context) if context else connection as stream:
             stream.settimeout(_TIMEOUT_S)
             stream.sendall(b"* OK ready\r\n")
             with stream.makefile("rb") as lines:
                 while words := _read_command(lines, stream):
                     tag, command = words[0], words[1].upper()
+                    self.commands.append(command)
                     if command == "LOGIN":
                         self.logins.append((words[2], words[3]))
                         stream.sendall(f"{tag} NO [AUTHENTICATIONFAILED] refused\r\n".encode())
+                    elif command == "STARTTLS":
+                        stream.sendall(f"{tag} BAD unknown\r\n".encode())
                     else:
                         stream.sendall(f"* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n".encode())
 
 
-def _read_command(lines: IO[bytes], stream: ssl.SSLSocket) -> list[str]:
+def _encrypted(connection: socket.socket, context: ssl.SSLContext) -> socket.socket:
+    return context.wrap_socket(connection, server_side=True)
+
+
+def _read_command(lines: IO[bytes], stream: socket.socket) -> list[str]:
     """The words of a command (RFC 9051 §4: atoms, quoted strings, literals); none at the end of the connection."""
     words: list[str] = []
     while line := lines.readline():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from accounts import account, provider, server
-from clients import User, need, on_terminal, user, wait_until
+from clients import LoginRecorder, User, need, on_terminal, user, wait_until
 
 from lab import HOSTS, Lab
 from mailsetup import address, exporters
@@ -84,7 +84,7 @@ def person(lab: Lab) -> Iterator[User]:
             for folder in ("cur", "new", "tmp"):
                 person.make_folder(person.home / "Mail" / owner / folder)
         login = f'login {FRED} password "{lab.accounts[FRED]}"'
-        person.put(".netrc", "".join(f"machine {host} {login}\n" for host in HOSTS))
+        person.put(".netrc", "".join(f"machine {host} {login}\n" for host in ("localhost", *HOSTS)))
         yield person
 
 
@@ -95,12 +95,16 @@ def _install(
     security: Security,
     incoming: str = "mail.example.test",
     outgoing: str = "smtp.example.test",
+    port: int | None = None,
 ) -> None:
     exporter = exporters.load(client.format)
+    receiving = server(protocol, security, host=incoming, username=client.owner)
+    if port is not None:
+        receiving = receiving._replace(endpoint=receiving.endpoint._replace(port=port))
     source = Account(
         address.parse(client.owner),
         "",
-        (server(protocol, security, host=incoming, username=client.owner),),
+        (receiving,),
         (server(SMTP, security, host=outgoing, username=client.owner),),
         password_command=f"cat ~/secret-{client.owner}" if exporter.PASSWORD_COMMAND else "",
         client_version=client.version,
@@ -155,6 +159,25 @@ def test_the_client_logs_in_to_no_server_with_a_wrong_certificate(
     _look_for_mail(person, client, log, lab.address(host))
     assert wait_until(lambda: bool(log.lines(f"lip={lab.address(host)}"))), "never connected"
     assert not log.lines("Login:")
+
+
+@pytest.mark.parametrize(
+    ("client", "protocol", "security"), _cases([row for row in RECEIVING if row[1:] == (IMAP, STARTTLS)])
+)
+def test_the_client_logs_in_to_no_server_without_tls_where_starttls_was_found(
+    person: User, client: Client, protocol: Protocol, security: Security
+) -> None:
+    with LoginRecorder(None) as recorder:
+        _install(person, client, protocol, security, incoming="localhost", port=recorder.port)
+        command = (client.program, *client.arguments)
+        if client.on_terminal:
+            with on_terminal(person, *command):
+                wait_until(lambda: bool(recorder.commands))
+                wait_until(lambda: bool(recorder.logins), seconds=1.0)
+        else:
+            person.run(*command)
+        assert recorder.commands
+        assert not recorder.logins
 
 
 @pytest.mark.parametrize(("client", "security"), _cases(SENDING, "parsed", "login"))
