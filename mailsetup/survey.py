@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from . import tls
+from .address import printable
 from .clientconfig import parse
 from .deadline import Deadline
 from .discovery import SOURCES
@@ -31,8 +32,9 @@ from .sources import MXRecord, SRVRecord, Target, autoconfig, http_autoconfig, p
 DEFAULT_TIMEOUT_S = 20.0
 # The part of the deadline that is kept for the servers that are named.
 VERIFICATION_SHARE = 0.35
-# Names so many servers, and the rest is not connected to.
+# Nobody has more servers; whoever names more does not make us connect to all of them.
 MAX_SERVERS = 24
+MAX_TYPE_CHARACTERS = 127  # RFC 6838 section 4.2 allows no longer names on either side of the slash
 # What the domain's owner writes. The others of ``discovery.SOURCES`` are other people's words, or guesses.
 PUBLISHED = frozenset({"autoconfig", "well-known", "pacc", "autodiscover", "mailconf", "srv", "mx", "http-autoconfig"})
 _FILES = {module.NAME: module for module in (autoconfig, well_known, http_autoconfig)}
@@ -238,4 +240,4 @@ async def _media_type(url: str, network: Network) -> str:
     except NetworkError:
         return ""
     fields = BytesHeaderParser().parsebytes(head.partition(b"\r\n")[2])
-    return str(fields.get("Content-Type", "")).partition(";")[0].strip().lower()
+    return printable(str(fields.get("Content-Type", "")).partition(";")[0].strip().lower())[:MAX_TYPE_CHARACTERS]

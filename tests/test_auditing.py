@@ -283,6 +283,14 @@ def test_a_fault_is_found_and_nothing_else(
         assert "…" not in finding["message"] + finding["remedy"]
 
 
+def test_what_a_server_says_cannot_act_on_a_terminal(lab: Lab, authority: Authority, published: Path) -> None:
+    hostile = replaced("default_type text/xml;", 'default_type "text/\x1b[31mred";')
+    with serving(lab, authority, published, web=hostile) as site:
+        finished = run("audit", DOMAIN, "--no-verify", *site.network_options)
+    assert "text/\\x1b[31mred" in finished.stdout
+    assert "\x1b" not in finished.stdout
+
+
 def test_a_domain_that_does_not_exist_is_no_fault_of_its_servers(lab: Lab) -> None:
     finished = run("audit", "absent.test", "--json", *lab.network_options)
     assert (finished.code, [f["code"] for f in finished.record["findings"]]) == (1, ["audit.domain.missing"])

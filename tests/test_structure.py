@@ -83,8 +83,8 @@ ARROWS: dict[str, set[str]] = {
     "webserver": {"model"},
     "publishing": FACTS | {"clientconfig", "exporters", "i18n", "sources", "webserver", "zonefile"},
     "survey": FACTS
-    | {"clientconfig", "deadline", "discovery", "fetch", "index", "net", "prober", "publishing", "resolver", "sources"}
-    | {"tls"},
+    | {"address", "clientconfig", "deadline", "discovery", "fetch", "index", "net", "prober", "publishing", "resolver"}
+    | {"sources", "tls"},
     "clients": FACTS | {"survey"},
     "findings": {"diagnosis", "i18n"},
     "auditing": FACTS | {"address", "clients", "findings", "prober", "probing", "sources", "survey"},
