@@ -28,6 +28,7 @@ from .model import (
     NetworkOptions,
     ProbeResult,
     Protocol,
+    ProviderStatus,
     Security,
     SourceReport,
     Status,
@@ -191,8 +192,7 @@ async def _guess(
     if any(report.source == mx.NAME and report.status is Status.FAILED for report in reports):
         # Trouble with the DNS of the domain is no reason to make do with less.
         return [*reports, _not_asked(source, target, mx.NOT_TOLD)]
-    settled = any(report.provider is not None or _takes_no_mail(report) for report in reports)
-    if settled or not guessable or any(notice.code == portal.NOTICE for notice in notices):
+    if any(map(_settles, reports)) or not guessable or any(notice.code == portal.NOTICE for notice in notices):
         return [*reports, _not_asked(source, target, POINTLESS)]
     guessed = await source.discover(target._replace(guessable=guessable), net)
     if any(notice.code == guess.WILDCARD for report in guessed for notice in report.notices):
@@ -200,8 +200,10 @@ async def _guess(
     return reports + guessed
 
 
-def _takes_no_mail(report: SourceReport) -> bool:
-    """Whether the domain does not exist, or has a null MX."""
+def _settles(report: SourceReport) -> bool:
+    """Whether there is nothing to find: the domain does not exist, takes no mail, or its provider has no servers."""
+    if report.provider is not None:
+        return report.provider.status is not ProviderStatus.ACTIVE
     return report.source == mx.NAME and report.code in ("dns.nxdomain", "dns.null_mx")
 
 

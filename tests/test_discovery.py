@@ -298,6 +298,11 @@ def test_nothing_is_guessed_where_there_is_an_answer(reports: tuple[SourceReport
     assert net.asked == []
 
 
+def test_a_provider_whose_servers_are_not_known_is_no_reason_not_to_guess() -> None:
+    named = report("dns")._replace(provider=provider(endpoints=()))
+    assert complete(named, net=guessable())[-1].status is Status.FOUND
+
+
 def test_nothing_is_guessed_that_must_not_be_connected_to() -> None:
     net = guessable()
     line = complete(report("srv"), net=net, verify=False)[-1]

@@ -160,3 +160,17 @@ def test_a_name_without_address_is_no_wildcard() -> None:
     hosts: Hosts = {ANY: LookupFailed("dns.no_address", name=ANY), "imap.example.com": HERE}
     (report,), _net, _seconds = discover(hosts, {"imap.example.com:993": None}, IMAP)
     assert report.status is Status.FOUND
+
+
+class Broken(FakeNet):
+    """A network with a bug in it."""
+
+    async def addresses(self, host: str) -> list[str]:
+        if host == "mail.example.com":
+            raise ZeroDivisionError(host)
+        return await super().addresses(host)
+
+
+def test_a_bug_is_not_taken_for_a_name_that_does_not_exist() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(guess.discover(target(), Broken(hosts={"imap.example.com": HERE})))
