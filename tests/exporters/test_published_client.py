@@ -16,13 +16,15 @@ from product import run
 
 pytestmark = NEEDED
 
-# The program's own search for a domain's file. Every name leads to the given address.
+# The program's own search for a domain's file. Every name leads to the given address, and nothing is remembered of an
+# earlier search.
 FIND = """
 const [domain, address, ip, done] = arguments;
 const load = name => ChromeUtils.importESModule(`resource:///modules/accountcreation/${name}.sys.mjs`);
 const { FetchConfig } = load("FetchConfig");
 const { AccountConfig } = load("AccountConfig");
 Services.prefs.setStringPref("network.dns.forceResolve", ip);
+Services.cache2.clear();
 const facts = s => [s.type, s.hostname, s.port, s.socketType, s.auth, s.username];
 FetchConfig.fromISP(domain, address, new AbortController().signal).then(
   config => {
