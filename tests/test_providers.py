@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailsetup import api, compiler
-from mailsetup.index import Index, encode
+from mailsetup.index import MAGIC, VERSION, Index, encode
 from mailsetup.model import (
     HOST_PLACEHOLDERS,
     ORIGIN_KINDS,
@@ -484,7 +484,7 @@ def test_a_missing_index_is_reported_and_then_made(checkout: Path) -> None:
     ("old", "new", "reason"),
     [
         (compiler.digest(SOURCE), "0" * 64, "does not belong to"),
-        ("mailsetup-index\t2", "mailsetup-index\t0", "was made by"),
+        (f"{MAGIC}\t{VERSION}\t", f"{MAGIC}\t0\t", "was made by"),
     ],
 )
 def test_an_index_of_another_file_or_version_is_reported(checkout: Path, old: str, new: str, reason: str) -> None:
