@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsetup.errors import DataError
-from mailsetup.index import Index, encode
+from mailsetup.index import VERSION, Index, encode
 from mailsetup.model import (
     Authentication,
     Confidence,
@@ -251,7 +251,7 @@ def test_a_missing_file_is_a_data_error_that_names_it(tmp_path: Path) -> None:
         b"\xff\xfe",
         b"<html>",
         b"mailsetup-index\t1\tabc\t00000001\t00000001\n",
-        b"mailsetup-index\t2\tabc\n",
+        f"mailsetup-index\t{VERSION}\tabc\n".encode(),
         b"other-index\t2\tabc\t00000001\t00000001\n",
     ],
 )
