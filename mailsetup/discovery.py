@@ -148,7 +148,7 @@ async def _ask_all(
     finally:
         for task in pending:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)  # the same bug may have ended several
     reports: list[SourceReport] = []
     for source, task in zip(sources, tasks, strict=True):
         if task.cancelled():

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from mailsetup.address import (
     is_subdomain,
-    parse,
     owned_domain,
+    parse,
     parse_host,
     parse_url,
     printable,

@@ -498,6 +498,12 @@ SERVICES = """\
 """
 
 
+MANAGESIEVE = """\
+<setupServer type="managesieve"><hostname>{host}</hostname><port>4190</port>
+<socketType>{security}</socketType></setupServer>
+"""
+
+
 @pytest.mark.parametrize("place", ["</emailProvider>", "</clientConfig>"])
 def test_services_beside_mail_are_read_inside_the_provider_and_beside_it(place: str) -> None:
     config = parse(changed(place, SERVICES + place))
@@ -525,10 +531,8 @@ def test_the_address_book_of_older_files_has_a_capital_letter() -> None:
         '<calendar type="caldav"><url>https://u:p@dav.example.com/</url></calendar>',
         '<calendar type="caldav"/>',
         '<calendar type="ical"><url>https://dav.example.com/</url></calendar>',
-        '<setupServer type="managesieve"><hostname>sieve.example.com</hostname><port>4190</port>'
-        "<socketType>plain</socketType></setupServer>",
-        '<setupServer type="managesieve"><hostname>sieve</hostname><port>4190</port>'
-        "<socketType>SSL</socketType></setupServer>",
+        MANAGESIEVE.format(host="sieve.example.com", security="plain"),
+        MANAGESIEVE.format(host="sieve", security="SSL"),
     ],
 )
 def test_a_service_that_cannot_be_used_costs_only_itself(element: str) -> None:
