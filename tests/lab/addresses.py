@@ -20,6 +20,7 @@ HOSTS = {
     "untrusted.example.test": 15,
     "incomplete.example.test": 16,
     "purpose.example.test": 17,
+    "sasl.example.test": 18,  # another Dovecot, and Postfix with it: every SASL mechanism, and OAuth2 tokens
     "smtp.example.test": 20,  # Postfix: submission
     "silent.example.test": 30,  # accepts connections and never says a word
     "blackhole.example.test": 31,  # lets no connection be established, without refusing it

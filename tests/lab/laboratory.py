@@ -24,6 +24,7 @@ from pathlib import Path
 import dns.rdatatype
 import dns.zone
 
+from . import tokens
 from .addresses import FLAWED, HOSTS, MAIL_PORTS, claim_network
 from .certificates import Authority, KeyPair
 from .daemons import Service, program, running
@@ -133,13 +134,14 @@ def open_lab(authority: Authority) -> Iterator[Lab]:
 
 
 def _write_files(lab: Lab, authority: Authority) -> None:
-    for name in ("dovecot", "postfix", "postfix/queue", "knot", "nginx", "certificates", "mail"):
+    for name in ("dovecot", "sasl", "postfix", "postfix/queue", "knot", "nginx", "certificates", "mail"):
         (lab.folder / name).mkdir()
     shutil.copytree(_HERE / "web", lab.folder / "web")
     huge = lab.folder / "web" / "autoconfig.huge.test" / "mail" / "config-v1.1.xml"
     huge.parent.mkdir(parents=True)
     huge.write_text("<!--" + " " * _HUGE_BYTES + "-->")
 
+    tokens.write_key(lab.folder / "sasl" / "keys")
     shutil.chown(lab.folder / "mail", _MAIL_UID, _MAIL_UID)
     _make_private(lab.folder / "postfix" / "data", "postfix")
     for queue in _POSTFIX_QUEUES:
@@ -170,6 +172,7 @@ def _write_templates(lab: Lab) -> None:
         "STATE": str(lab.folder),
         "NET": lab.network,
         "SMTP": lab.address("smtp.example.test"),
+        "SASL": lab.address("sasl.example.test"),
         "MAIL_UID": str(_MAIL_UID),
         "MAIL_DOMAINS": ", ".join(sorted({address.rpartition("@")[2] for address in lab.accounts})),
         "MAIL_ADDRESSES": ", ".join([lab.address("mail.example.test"), *flawed.values()]),
@@ -186,6 +189,8 @@ def _write_templates(lab: Lab) -> None:
     }
     places = {
         "dovecot.conf": "dovecot",
+        "dovecot-sasl.conf": "sasl",
+        "oauth2.conf": "sasl",
         "main.cf": "postfix",
         "master.cf": "postfix",
         "knot.conf": "knot",
@@ -202,6 +207,7 @@ def _write_templates(lab: Lab) -> None:
 def _write_certificates(lab: Lab, authority: Authority) -> None:
     pairs = authority.flawed({name: f"{name}.example.test" for name in FLAWED})
     pairs["mail"] = authority.issue("mail.example.test", "imap.guess.test", "pop.guess.test")
+    pairs["sasl"] = authority.issue("sasl.example.test")
     pairs["smtp"] = authority.issue("smtp.example.test", "smtp.guess.test")
     pairs["web"] = authority.issue(*_https_names(lab))
     for name, pair in pairs.items():
@@ -226,7 +232,9 @@ def _https_names(lab: Lab) -> list[str]:
 
 def _services(lab: Lab) -> list[Service]:
     folder = lab.folder
-    mail, smtp, web = (lab.address(host) for host in ("mail.example.test", "smtp.example.test", "web.test"))
+    mail, sasl, smtp, web = (
+        lab.address(f"{name}.test") for name in ("mail.example", "sasl.example", "smtp.example", "web")
+    )
     postfix_programs = subprocess.check_output([program("postconf"), "-h", "daemon_directory"], text=True).strip()
     return [
         Service(
@@ -238,6 +246,11 @@ def _services(lab: Lab) -> list[Service]:
             (program("dovecot"), "-F", "-c", str(folder / "dovecot" / "dovecot.conf")),
             folder / "dovecot" / "log",
             tuple((mail, MAIL_PORTS[name]) for name in ("imap", "imaps", "pop3", "pop3s")),
+        ),
+        Service(
+            (program("dovecot"), "-F", "-c", str(folder / "sasl" / "dovecot-sasl.conf")),
+            folder / "sasl" / "log",
+            tuple((sasl, port) for port in MAIL_PORTS.values()),  # Postfix on those for sending
         ),
         Service(
             (program("knotd"), "-c", str(folder / "knot" / "knot.conf")),
