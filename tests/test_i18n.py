@@ -240,7 +240,7 @@ def test_translations_have_the_placeholders_of_their_texts() -> None:
 
 
 def test_translations_keep_paragraphs_options_and_commands() -> None:
-    kept = re.compile(r"\n\n|(?<![\w-])--[a-z][a-z-]+|`[^`]+`|https?://[!-~]+(?<![.,])")
+    kept = re.compile(r"\n\n|(?<![\w-])--[a-z][a-z-]+|`[^`]+`|https?://[!-~]+(?<![.,;])")
     faults = []
     for message in messages():
         wanted, translated = (kept.findall(forms(texts)[0]) for texts in (message.id, message.string))
