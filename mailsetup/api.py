@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from . import address as addresses
 from . import database
 from .answers import conclude
-from .errors import ExportError
+from .errors import ExportError, InputError
 from .index import Index
 from .model import (
     Account,
@@ -167,6 +167,8 @@ def probe(
     everything: bool = False,
     username: str | None = None,
     password: Secret | str | None = None,
+    token: Secret | str | None = None,
+    send_test: bool = False,
     options: NetworkOptions | None = None,
     trace: Callable[[str], None] | None = None,
 ) -> tuple[ProbeResult, ...]:
@@ -174,8 +176,9 @@ def probe(
 
     ``target`` is an address or domain (its recommended settings are probed, with ``everything`` all of them), an
     endpoint such as ``imaps://imap.qq.com`` or ``imap.qq.com:993``, or what an earlier lookup returned. With
-    ``password`` the account is logged in to and tried, one attempt per protocol; a refused password is not tried again.
-    Raises InputError for a target that cannot be understood.
+    ``password``, or ``token`` (OAuth2), the account is logged in to and tried, one attempt per protocol; what is
+    refused is not tried again. ``send_test`` sends one message to oneself and waits for it. Raises InputError for a
+    target that cannot be understood, or a login that cannot be sent.
     """
     return _run(
         probe_async,
@@ -184,6 +187,8 @@ def probe(
         everything=everything,
         username=username,
         password=password,
+        token=token,
+        send_test=send_test,
         options=options,
         trace=trace,
     )
@@ -196,6 +201,8 @@ async def probe_async(
     everything: bool = False,
     username: str | None = None,
     password: Secret | str | None = None,
+    token: Secret | str | None = None,
+    send_test: bool = False,
     options: NetworkOptions | None = None,
     trace: Callable[[str], None] | None = None,
     resolver: Resolver | None = None,
@@ -206,10 +213,22 @@ async def probe_async(
 
     options = options or NetworkOptions()
     resolver = resolver or Resolver(options.nameservers)
+    secret = _secret(password, token)
     work = await plan_async(
         target, protocols=protocols, everything=everything, username=username, options=options, resolver=resolver
     )
-    return await probing.probe_all(work, options, resolver, password=password, trace=trace)
+    return await probing.probe_all(work, options, resolver, secret=secret, send_test=send_test, trace=trace)
+
+
+def _secret(password: Secret | str | None, token: Secret | str | None) -> Secret | None:
+    """What to log in with; raise InputError for both."""
+    from .wire import Secret, Token
+
+    if token is None:
+        return Secret(password) if isinstance(password, str) else password
+    if password is not None:
+        raise InputError("input.password_and_token")
+    return Token(token if isinstance(token, str) else token.reveal())
 
 
 async def plan_async(

@@ -46,6 +46,12 @@ _CHECK_PASSWORD_KIND = N_(
 _FULL_ADDRESS = N_("Use the full mail address as user name (give it with --user).")
 _DO_NOT_LOG_IN = N_("Do not log in over this connection.")
 _WEB_LOGIN = N_("Log in to the web mail once, in a browser, and look for a warning there.")
+# A server can compare a SCRAM proof only with a password that it stored for this method (RFC 5802 §3).
+_WRONG_FORM = N_(
+    "If the password is right, {host} may not have stored it in the form that {mechanism} needs: tell its operator."
+)
+# Needs of a provider that whoever has a token does not have.
+_ABOUT_PASSWORDS = frozenset({"auth-code", "app-password"})
 
 # code -> (message, remedies)
 _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -249,6 +255,14 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
         N_("{host} accepts no password, only OAuth2 (a login in the browser)."),
         (N_("Use a mail client that can do OAuth2 for this provider, such as Thunderbird or Outlook."),),
     ),
+    "auth.oauth_not_offered": (
+        N_("{host} takes no OAuth2 token, only: {mechanisms}"),
+        (N_("Log in with a password; some providers want an app password or authorization code (授权码) for that."),),
+    ),
+    "auth.prohibited_character": (
+        N_("The user name or password has a character that the login methods of {host} do not allow: {mechanisms}"),
+        (N_("Set a password of letters, digits and common signs."),),
+    ),
     "auth.bad_credentials": (
         N_("{host} refused the user name or password: {reply}"),
         (_CHECK_PASSWORD_KIND, _FULL_ADDRESS, _WEB_LOGIN),
@@ -302,6 +316,10 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
         N_("{host} could not prove that it knows the password. It may be an impostor."),
         (_DO_NOT_LOG_IN,),
     ),
+    "auth.scram_cost": (
+        N_("{host} asks for {iterations} rounds of computation to log in, which no honest server does."),
+        (_DO_NOT_LOG_IN, _TELL_PROVIDER),
+    ),
     "auth.oauth_token_rejected": (
         N_("{host} rejected the OAuth2 token: {reply}"),
         (N_("Get a new token; check that it was issued for mail and for this address."),),
@@ -322,7 +340,29 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
         N_("The login worked, but {host} does not pass on mail: {reply}"),
         (N_("Use the provider's own outgoing server, and log in to it."),),
     ),
-    "send.content_rejected": (N_("{host} rejected the message: {reply}"), (_WEB_LOGIN,)),
+    "send.content_rejected": (
+        N_("{host} rejected the message: {reply}"),
+        (N_("A filter took it for spam: see whether the web mail can send, and ask the provider."), _WEB_LOGIN),
+    ),
+    "send.temporary": (
+        N_("The login worked, but {host} does not accept mail at the moment: {reply}"),
+        (_TRY_LATER,),
+    ),
+    "send.no_international_address": (
+        N_("The login worked, but {host} cannot carry mail for an address such as {address}."),
+        (N_("Use an address with only ASCII characters before the @, if there is one."), _TELL_PROVIDER),
+    ),
+    "send.not_arrived": (
+        N_("{host} accepted the test message, but it did not arrive in the inbox in time."),
+        (
+            N_("Look into the spam folder of the web mail."),
+            N_("Mail may take a few minutes: look into the inbox later, or try again with --timeout 120."),
+        ),
+    ),
+    "send.unconfirmed": (
+        N_("{host} accepted the test message, but whether it arrived could not be seen: {reason}"),
+        (N_("Look into the inbox in the web mail."),),
+    ),
     "http.status": (N_("{url} answered with status {status}."), ()),
     "http.timeout": (N_("{url} did not answer in time."), (_SLOWER,)),
     "http.too_large": (N_("{url} is larger than any configuration file."), ()),
@@ -376,6 +416,8 @@ def about(result: ProbeResult, provider: Provider | None, language: str) -> Diag
         remedies = (advice(result.refusal, language), *remedies)
     if result.refusal is None or result.refusal.confidence is not Confidence.HIGH:
         remedies += diagnosis.remedy
+    if result.code == "auth.bad_credentials" and (result.mechanism or "").startswith("SCRAM-"):
+        remedies += (fill(_WRONG_FORM, {"mechanism": result.mechanism or "", **result.facts}),)
     return diagnosis._replace(remedy=remedies)
 
 
@@ -383,7 +425,10 @@ def notes(code: str, provider: Provider | None, language: str) -> tuple[str, ...
     """What the provider says its users must do first, where that may be why ``code`` came."""
     if provider is None or not code.startswith(("auth.", "select.")) or is_retryable(code):
         return ()
-    return tuple(note.text(language) for note in provider.notes if note.code in provider.needs)
+    needs = set(provider.needs)
+    if code == "auth.oauth_token_rejected":
+        needs -= _ABOUT_PASSWORDS
+    return tuple(note.text(language) for note in provider.notes if note.code in needs)
 
 
 def advice(refusal: Refusal, language: str) -> str:

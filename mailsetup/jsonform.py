@@ -196,6 +196,8 @@ def _result(result: ProbeResult, provider: Provider | None) -> Object:
         "capabilities": result.capabilities,
         "capabilities_before_tls": result.capabilities_before_tls,
         "mechanisms": result.mechanisms,
+        "mechanism": result.mechanism,
+        "delivery": None if result.delivery is None else result.delivery._asdict(),
         "round_trips": result.round_trips,
         "timing_ms": result.timing_ms,
     }

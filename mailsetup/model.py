@@ -360,6 +360,15 @@ class Refusal(NamedTuple):
         return self.names_zh if language == "zh" else self.names
 
 
+class Delivery(NamedTuple):
+    """A test message that has arrived."""
+
+    message_id: str
+    protocol: Protocol  # by which it was found
+    host: str
+    elapsed_ms: float  # from its acceptance until it was found
+
+
 class ProbeResult(NamedTuple):
     """The verdict on one endpoint after a live connection."""
 
@@ -380,6 +389,8 @@ class ProbeResult(NamedTuple):
     round_trips: int = 0
     timing_ms: Mapping[str, float] = {}
     refusal: Refusal | None = None  # the known words in what the server said, if it refused with any
+    mechanism: str | None = None  # the SASL mechanism that the login used; None also for commands of the protocol
+    delivery: Delivery | None = None
 
 
 class AccountServer(NamedTuple):

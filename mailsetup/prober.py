@@ -8,6 +8,7 @@ starts, a secret is only ever written to verified TLS, and what a server may sen
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -31,11 +32,11 @@ from .model import (
 )
 from .net import Network, Stream
 from .wire import (
-    MAX_REPLY_CHARACTERS,
     MAX_SESSION_BYTES,
     Action,
     Dialogue,
     Login,
+    Pause,
     ReadBytes,
     ReadLine,
     Send,
@@ -45,8 +46,9 @@ from .wire import (
     interrupted,
 )
 from .wire.imap import imap
+from .wire.masking import mask
 from .wire.pop3 import pop3
-from .wire.refusal import is_explained, is_retryable
+from .wire.refusal import applies, is_explained, is_retryable
 from .wire.smtp import smtp
 
 if TYPE_CHECKING:
@@ -62,6 +64,9 @@ PATIENCE_S = 3.0
 # How long a further connection may take that only explains a failure.
 EXPLANATION_LIMIT_S = 3.0
 CERTIFICATE_SOON_DAYS = 14
+# What a login is asked (RFC 9051 §7.5, RFC 5034 §4, RFC 4954 §4). It is not traced: from SCRAM's a password can be
+# guessed, and others may repeat one in base64.
+_CHALLENGE = re.compile(rb"\A(\+ |334[ -]).+", re.DOTALL)
 
 Trace = Callable[[str], None]
 # What a server means that refused with these words; None if they are not known. See ``refusals.meaning``.
@@ -97,6 +102,8 @@ async def probe_endpoint(
             code = tls.reason_of_distrust(code, await attempt.describe_certificate())
         if meaning is not None and "reply" in facts and is_explained(code):
             refusal = meaning(candidate.endpoint.protocol, facts["reply"])
+            if refusal is not None and not applies(refusal, code):
+                refusal = None
             code = code if refusal is None else refusal.code
     finally:
         attempt.close()
@@ -111,7 +118,7 @@ class _Attempt:
         self._network = network
         self._login = login
         self._trace = trace
-        self._session = Session(endpoint.protocol, endpoint.security)
+        self._session = Session(endpoint.protocol, endpoint.security, endpoint.host, endpoint.port)
         self._started = time.monotonic()
         self._timing: dict[str, float] = {}
         self._addresses: list[AddressResult] = []
@@ -187,6 +194,7 @@ class _Attempt:
             capabilities=tuple(map(self._mask, session.capabilities)),
             capabilities_before_tls=session.capabilities_before_tls,
             mechanisms=tuple(map(self._mask, session.mechanisms)),
+            mechanism=session.mechanism,
             round_trips=self._round_trips,
             timing_ms=timing,
         )
@@ -217,8 +225,8 @@ class _Attempt:
 
     async def _perform(self, action: Action, context: ssl.SSLContext, *, verified: bool) -> bytes:
         match action:
-            case Send(data=data, secret=secret):
-                await self._write(data, secret=secret)
+            case Send():
+                await self._write(action)
                 return b""
             case ReadLine(limit=limit):
                 return await self._read_line(limit)
@@ -227,14 +235,17 @@ class _Attempt:
             case StartTLS():
                 await self._start_tls(context, verified=verified)
                 return b""
+            case Pause(seconds=seconds):
+                await asyncio.sleep(seconds)
+                return b""
 
-    async def _write(self, data: bytes, *, secret: bool) -> None:
+    async def _write(self, action: Send) -> None:
         assert self._stream is not None
-        if secret and not self._session.over_tls:
+        if action.secret and not self._session.over_tls:
             raise RuntimeError("a dialogue tried to send a secret without verified TLS")
-        self._log("C", b"***" if secret else data)
+        self._log("C", b"***" if action.secret else action.data)
         try:
-            await self._stream.write(data)
+            await self._stream.write(action.data)
         except ConnectFailed as error:
             raise self._broken(error) from None
         self._expecting = True
@@ -246,7 +257,7 @@ class _Attempt:
             await self._fill()
         line = bytes(self._buffer[:end]).removesuffix(b"\r")
         del self._buffer[: end + 1]
-        self._log("S", line)
+        self._log("S", _CHALLENGE.sub(rb"\1***", line) if self._session.stage is Stage.LOGIN else line)
         return line
 
     async def _read_bytes(self, count: int) -> bytes:
@@ -344,15 +355,10 @@ class _Attempt:
         return {name: self._mask(value) for name, value in facts.items()}
 
     def _mask(self, text: str) -> str:
-        """``text`` without the password: some servers repeat what they were sent."""
-        if self._login is not None:
-            was_cut = len(text) >= MAX_REPLY_CHARACTERS
-            for form in self._login.password_forms():
-                text = text.replace(form, "***")
-                if was_cut:  # the end may be the beginning of what was repeated
-                    beginnings = (form[:length] for length in range(len(form) - 1, 0, -1))
-                    text = text.removesuffix(next(filter(text.endswith, beginnings), ""))
-        return text
+        """``text`` without the password or token: some servers repeat what they were sent."""
+        if self._login is None:
+            return text
+        return mask(text, (*self._login.secret_forms(), *(secret.reveal() for secret in self._session.secrets)))
 
     @contextmanager
     def _clock(self, stage: str) -> Iterator[None]:

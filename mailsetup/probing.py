@@ -7,17 +7,20 @@ tried anywhere else, because a second wrong attempt is what locks accounts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import NamedTuple
 
 from . import address as addresses
 from . import refusals
 from .deadline import Deadline
+from .delivery import Receiver, confirm
 from .errors import InputError
+from .index import Index
+from .message import compose
 from .model import (
     USERNAME_UNKNOWN,
     Address,
     Candidate,
+    Confidence,
     Endpoint,
     Lookup,
     NetworkOptions,
@@ -28,9 +31,9 @@ from .model import (
     Security,
 )
 from .net import Network, literal_addresses
-from .prober import Meaning, probe_endpoint
+from .prober import Meaning, Trace, probe_endpoint
 from .resolver import Resolver
-from .wire import Login, Secret
+from .wire import Login, Message, Secret
 
 DEFAULT_TIMEOUT_S = 20.0
 # The part of the deadline after which a lookup must have told which servers to probe.
@@ -86,52 +89,104 @@ async def probe_all(
     options: NetworkOptions,
     resolver: Resolver,
     *,
-    password: Secret | str | None = None,
-    trace: Callable[[str], None] | None = None,
+    secret: Secret | None = None,
+    send_test: bool = False,
+    trace: Trace | None = None,
 ) -> tuple[ProbeResult, ...]:
-    """Probe every endpoint of ``work``, in its order, under one deadline."""
+    """Probe every endpoint of ``work``, in its order, under one deadline.
+
+    With ``secret``, a password or a Token, log in; with ``send_test`` also send one message to oneself and wait for it.
+    Raise InputError for a login or a message that cannot be sent.
+    """
+    if send_test and (secret is None or work.lookup is None or work.address is None or not work.address.local_part):
+        raise InputError("input.message_needs_address")
     network = Network(options, resolver, Deadline(max(0.0, timeout_s(options) - work.spent_s)))
-    if password is None:
-        return tuple(
-            await asyncio.gather(
-                *(
-                    probe_endpoint(
-                        candidate,
-                        network,
-                        username=_username(candidate, work),
-                        trace=trace,
-                        meaning=_meaning(candidate, work),
-                    )
-                    for candidate in work.candidates
-                )
-            )
+    if secret is not None:
+        message = compose(work.address) if send_test and work.address is not None else None
+        return await _Account(work, network, secret, message, trace).probe()
+    probes = (
+        probe_endpoint(
+            candidate,
+            network,
+            username=_username(candidate, work),
+            trace=trace,
+            meaning=_meaning(candidate, work),
         )
-    secret = password if isinstance(password, Secret) else Secret(password)
-    results: list[ProbeResult] = []
-    tried: set[Protocol] = set()
-    refused = False
-    for position, candidate in enumerate(work.candidates):
-        username = _username(candidate, work)
+        for candidate in work.candidates
+    )
+    results = await asyncio.gather(*probes)
+    return tuple(_with_what_is_known(result, work) for result in results)
+
+
+class _Account:
+    """The endpoints of one account, logged in to one after the other."""
+
+    def __init__(
+        self, work: Plan, network: Network, secret: Secret, message: Message | None, trace: Trace | None
+    ) -> None:
+        self._work = work
+        self._network = network
+        self._secret = secret
+        self._message = message
+        self._trace = trace
+        self._tried: set[Protocol] = set()
+        self._refused = False  # the server decided about the credentials: no other is asked
+        self._receivers: dict[Protocol, Receiver] = {}  # where a login to incoming mail has worked
+
+    async def probe(self) -> tuple[ProbeResult, ...]:
+        """The verdicts, in the order of the plan."""
+        results: list[ProbeResult] = []
+        for position, candidate in enumerate(self._work.candidates):
+            # They take turns: one that hangs must leave time to tell how the others fare.
+            share_s = self._network.deadline.remaining() / (len(self._work.candidates) - position)
+            turn = self._network.until(self._network.deadline.within(share_s))
+            results.append(_with_what_is_known(await self._probe(candidate, turn), self._work))
+        return tuple(results)
+
+    async def _probe(self, candidate: Candidate, network: Network) -> ProbeResult:
+        protocol = candidate.endpoint.protocol
+        username = _username(candidate, self._work)
         if username is None:
             raise InputError("input.no_username", host=candidate.endpoint.host)
-        protocol = candidate.endpoint.protocol
-        login = None
-        if not refused and protocol not in tried and candidate.endpoint.security is not Security.PLAIN:
-            sender = str(work.address) if work.address is not None else username
-            login = Login(username, secret, sender, work.imap_id)
-        # They take turns: one that hangs must leave time to tell how the others fare.
-        share_s = network.deadline.remaining() / (len(work.candidates) - position)
-        turn = network.until(network.deadline.within(share_s))
+        login = self._login(candidate, username)
         result = await probe_endpoint(
-            candidate, turn, username=username, login=login, trace=trace, meaning=_meaning(candidate, work)
+            candidate,
+            network,
+            username=username,
+            login=login,
+            trace=self._trace,
+            meaning=_meaning(candidate, self._work),
         )
-        if login is not None:
-            tried.add(protocol)
-        elif refused:
-            result = result._replace(notices=(*result.notices, Notice("login-skipped")))
-        refused = refused or _is_refusal(result)
-        results.append(result)
-    return tuple(results)
+        if login is None:
+            return _noticed(result, "login-skipped") if self._refused else result
+        self._tried.add(protocol)
+        self._refused = self._refused or _is_refusal(result)
+        if protocol is not Protocol.SMTP:
+            if result.ok:
+                self._receivers[protocol] = Receiver(candidate, login._replace(message=self._message))
+            return result
+        if result.code == "auth.service_disabled" and self._receivers:
+            # The account takes mail clients, only not for sending.
+            return result._replace(code="auth.smtp_disabled")
+        if self._message is None or not result.ok:
+            return result
+        if login.message is None:
+            return _noticed(result, "test-not-sent")
+        return await confirm(result, self._receiver(), network, self._trace)
+
+    def _login(self, candidate: Candidate, username: str) -> Login | None:
+        """The login to try on ``candidate``: one for each protocol, until one is refused."""
+        protocol, security = candidate.endpoint.protocol, candidate.endpoint.security
+        if self._refused or protocol in self._tried or security is Security.PLAIN:
+            return None
+        sender = str(self._work.address) if self._work.address is not None else username
+        # What cannot be seen to arrive is not sent.
+        message = self._message if protocol is Protocol.SMTP and self._receivers else None
+        return Login(username, self._secret, sender, self._work.imap_id, message)
+
+    def _receiver(self) -> Receiver:
+        """Where to look for the message: IMAP keeps one connection for that, POP3 needs many."""
+        return self._receivers.get(Protocol.IMAP) or self._receivers[Protocol.POP3]
 
 
 def timeout_s(options: NetworkOptions) -> float:
@@ -195,6 +250,25 @@ def _address_of(username: str | None) -> Address | None:
     if username is None or "@" not in username:
         return None
     return addresses.parse(username)
+
+
+def _with_what_is_known(result: ProbeResult, work: Plan) -> ProbeResult:
+    """``result``; a server that is known to offer STARTTLS and here does not is a sign of an attack (RFC 3207 §6)."""
+    candidate = result.candidate
+    if result.code != "starttls.not_offered" or candidate.confidence is Confidence.LOW:
+        return result
+    known = candidate.trusted if work.lookup is not None else _is_listed(candidate.endpoint)
+    return result._replace(code="starttls.stripped") if known else result
+
+
+def _is_listed(endpoint: Endpoint) -> bool:
+    """Whether the database has this endpoint, and not from old mentions only."""
+    listed = (rated for provider in Index.load() for rated in provider.endpoints)
+    return any(rated.endpoint.key == endpoint.key and rated.confidence is not Confidence.LOW for rated in listed)
+
+
+def _noticed(result: ProbeResult, code: str) -> ProbeResult:
+    return result._replace(notices=(*result.notices, Notice(code)))
 
 
 def _is_refusal(result: ProbeResult) -> bool:

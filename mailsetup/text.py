@@ -68,6 +68,7 @@ _NOTICES = {
     "address-failed": N_("Some addresses of the host do not work: {addresses}"),
     "certificate-expires-soon": N_("The certificate expires in {days} days."),
     "login-skipped": N_("Not logged in here, because another server of this account has already refused the login."),
+    "test-not-sent": N_("No test message was sent, because no login to a server for incoming mail worked."),
     "export.imap_id": N_(
         "This provider's IMAP server demands the ID command, and it is not known whether {client} sends it. "
         "If the mailbox stays closed, use POP3 (--protocol pop3) or Thunderbird."
@@ -121,6 +122,21 @@ _ERRORS = {
     ),
     "input.password_command": N_("the password command failed: {reason}"),
     "input.empty_password": N_("the password is empty"),
+    "input.bad_token": N_("the OAuth2 token contains a character that no token has"),
+    "input.token_command": N_("the token command failed: {reason}"),
+    "input.empty_token": N_("the OAuth2 token is empty"),
+    "input.password_and_token": N_("a password and an OAuth2 token were given: one of them is enough"),
+    "input.keyring_missing": N_(
+        "--keyring needs the Python package keyring: install it with `pip install 'mailsetup[keyring]'`"
+    ),
+    "input.keyring_unusable": N_("the system's keyring cannot be used: {reason}"),
+    "input.keyring_empty": N_(
+        "the keyring has no password of {username}: store it with `keyring set {service} {username}`"
+    ),
+    "input.consent_needed": N_("--send-test asks before it sends, and there is no terminal: agree with --yes"),
+    "input.message_needs_address": N_(
+        "--send-test needs a mail address whose servers for sending and receiving are tried, and a login"
+    ),
     "input.unknown_provider": N_(
         "there is no provider with the id or domain {query}; `mailsetup providers list` shows all"
     ),
@@ -314,7 +330,9 @@ def probe_success(result: ProbeResult) -> str:
     """What was proved."""
     endpoint = result.candidate.endpoint
     version = result.tls.version if result.tls else None
-    if result.stage in (Stage.MAILBOX, Stage.SEND):
+    if result.delivery is not None:
+        words = N_("works, login included; the test message arrived within {delivery} s ({version}, {milliseconds} ms)")
+    elif result.stage in (Stage.MAILBOX, Stage.SEND):
         words = N_("works, login included ({version}, {milliseconds} ms)")
     elif endpoint.security is Security.PLAIN:
         words = N_("answers, but without encryption ({milliseconds} ms)")
@@ -322,7 +340,10 @@ def probe_success(result: ProbeResult) -> str:
         words = N_("works ({version}, certificate valid for {days} more days, {milliseconds} ms)")
     days = result.tls.days_left if result.tls else None
     total = result.timing_ms.get("total", 0.0)
-    return fill(words, {"version": version or "", "days": str(days), "milliseconds": f"{total:.0f}"})
+    facts = {"version": version or "", "days": str(days), "milliseconds": f"{total:.0f}"}
+    if result.delivery is not None:
+        facts["delivery"] = f"{result.delivery.elapsed_ms / 1000:.1f}"
+    return fill(words, facts)
 
 
 def stage(value: Stage) -> str:

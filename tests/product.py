@@ -68,11 +68,12 @@ def probe(
 ) -> Finished:
     """Run ``mailsetup probe`` against ``server`` as ``scheme`` (imaps, smtp …) says; ``authority`` is trusted.
 
-    With ``password`` it logs in; ``--user`` is for the caller to give.
+    With ``password`` it logs in, or with a token where ``arguments`` say that it is one; ``--user`` is for the caller
+    to give.
     """
     target = f"{scheme}://{server.host}:{server.port}"
     network = ["--nameserver", "127.0.0.1", "--ca-file", str(authority.ca_file), "--allow-private"]
-    credentials = [] if password is None else ["--password-stdin"]
+    credentials = [] if password is None or "--oauth-token-stdin" in arguments else ["--password-stdin"]
     return run(
         *["probe", target, "--timeout", str(timeout_s), *network, *credentials, *arguments],
         stdin=(password or "").encode() + b"\n",

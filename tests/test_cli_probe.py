@@ -71,7 +71,7 @@ def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:
         *("protocol", "host", "port", "security", "username", "username_form", "authentication"),
         *("confidence", "trusted", "verified", "evidence"),
         *("outcome", "code", "stage", "message", "remedy", "retryable", "warnings", "addresses", "tls", "greeting"),
-        *("capabilities", "capabilities_before_tls", "mechanisms", "round_trips", "timing_ms"),
+        *("capabilities", "capabilities_before_tls", "mechanisms", "mechanism", "delivery", "round_trips", "timing_ms"),
     }
     assert set(verdict["tls"]) >= {
         *("version", "cipher", "verified", "subject", "issuer", "names", "not_before", "not_after", "days_left"),

@@ -16,6 +16,7 @@ from mailsetup.model import (
     AddressResult,
     Authentication,
     Confidence,
+    Delivery,
     Lookup,
     ProbeResult,
     Protocol,
@@ -57,6 +58,7 @@ def probed() -> Any:
         stage=Stage.CAPABILITY,
         addresses=(AddressResult("192.0.2.1", "ok"),),
         tls=TLSFacts("TLSv1.3", "TLS_AES_128_GCM_SHA256", verified=True),
+        delivery=Delivery("<1@example.com>", Protocol.IMAP, "imap.example.com", 1200.0),
     )
     return jsonform.probe_object("fred@example.com", [result], None, 12.0)
 
@@ -71,6 +73,7 @@ OBJECTS = {
     "Source": lookup()["sources"][0],
     "probe": probed(),
     "TLS": probed()["results"][0]["tls"],
+    "Delivery": probed()["results"][0]["delivery"],
     "A target that cannot be understood": jsonform.error_object("a@b@c", InputError("input.several_at_signs")),
     "providers list, providers show": entry(),
     "export --list": exporting.formats()[0],

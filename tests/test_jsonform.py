@@ -45,7 +45,7 @@ ENDPOINT = {
 }
 RESULT = ENDPOINT | {
     *("outcome", "code", "stage", "message", "remedy", "retryable", "warnings", "addresses", "tls", "greeting"),
-    *("capabilities", "capabilities_before_tls", "mechanisms", "round_trips", "timing_ms"),
+    *("capabilities", "capabilities_before_tls", "mechanisms", "mechanism", "delivery", "round_trips", "timing_ms"),
 }
 PROVIDER = {"id", "name", "name_zh", "status", "webmail", "help", "notes"}
 SOURCE = {"source", "locator", "status", "role", "code", "detail", "elapsed_ms"}

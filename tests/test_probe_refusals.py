@@ -30,6 +30,7 @@ from mailsetup.model import (
 )
 from mailsetup.probing import plan_endpoint, plan_lookup, probe_all
 from mailsetup.resolver import Resolver
+from mailsetup.wire import Secret
 from names import NameServer
 
 HOST = "mail.site.test"
@@ -105,7 +106,7 @@ def probed(
                     address = Address("li", "site.test", "site.test")
                     answer = Lookup("", address, Status.FOUND, known, (candidate,), (), (), (), (), 0.0)
                     work = plan_lookup(answer, frozenset(Protocol), "li@site.test", everything=False)
-                (result,) = await probe_all(work, options, Resolver((names.option,)), password=password)
+                (result,) = await probe_all(work, options, Resolver((names.option,)), secret=Secret(password))
                 return result
 
     return asyncio.run(run())

@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,12 @@ import pytest
 import mailsetup
 from lab import FLAWED, Authority
 from lab.certificates import KeyPair
-from lab.fakes import Expect, Say, ScriptedServer, StartTLS, Step, Wait
+from lab.fakes import Expect, Respond, Say, ScriptedServer, StartTLS, Step, Wait
 from mailsetup import tls
 from mailsetup.model import Candidate, Confidence, Endpoint, NetworkOptions, Protocol, Security
 from mailsetup.wire import Login, Secret
 from product import Finished, probe
+from scram_server import ScramServer
 
 HOST = "127.0.0.1"
 USER = "fred@example.test"
@@ -35,6 +36,8 @@ FORMS = (
     base64.b64encode(CANARY.encode()).decode(),
     base64.b64encode(f"\0{USER}\0{CANARY}".encode()).decode(),
 )
+TOKEN = "ya29.a0-canary-7f3e"
+TOKEN_FORMS = (TOKEN, base64.b64encode(TOKEN.encode()).decode())
 
 # Each way to log in, up to the point where the server has the whole secret and the client waits for its verdict.
 LOGINS: dict[str, tuple[str, list[Step]]] = {
@@ -84,13 +87,15 @@ def leaks(text: str) -> list[str]:
     return [form for form in FORMS if form in text]
 
 
-def play(script: Sequence[Step], scheme: str, authority: Authority, *arguments: str) -> tuple[Finished, str]:
+def play(
+    script: Sequence[Step], scheme: str, authority: Authority, *arguments: str, secret: str = CANARY
+) -> tuple[Finished, str]:
     """What a login printed, and what the server that plays ``script`` received as text."""
 
     async def converse() -> tuple[Finished, str]:
         async with ScriptedServer(script, authority.server_context(HOST)) as server:
             finished = await asyncio.to_thread(
-                probe, server, scheme, authority, "--user", USER, *arguments, password=CANARY, timeout_s=3
+                probe, server, scheme, authority, "--user", USER, *arguments, password=secret, timeout_s=3
             )
             return finished, b"\n".join(server.lines).decode()
 
@@ -136,6 +141,92 @@ def test_a_login_that_works_is_traced_without_its_secret(authority: Authority) -
     assert leaks(received)
     assert "AUTHENTICATE PLAIN" in finished.stderr  # there is a trace
     assert leaks(finished.stdout + finished.stderr) == []
+
+
+# SCRAM never sends the password, but from its messages it can be guessed offline: nobody sees them, either.
+
+SCRAM: list[Step] = [Say(b"220 hi ESMTP\r\n"), Expect(), Say(b"250-hi\r\n250 AUTH PLAIN SCRAM-SHA-256\r\n")]
+
+
+class Conversation:
+    """A server's SCRAM over SMTP, and everything that was said in it, in each form that it may be repeated in."""
+
+    def __init__(self, server: ScramServer) -> None:
+        self._server = server
+        self.forms: list[str] = []
+
+    def steps(self) -> list[Step]:
+        return [Respond(lambda line: self._answer(line.split()[-1], self._server.first)), Respond(self._prove)]
+
+    def _prove(self, line: bytes) -> bytes:
+        return self._answer(line, self._server.final)
+
+    def _answer(self, sent: bytes, answer: Callable[[bytes], bytes]) -> bytes:
+        message = base64.b64decode(sent)
+        challenge = answer(message)
+        encoded = base64.b64encode(challenge)
+        self.forms += [sent.decode(), encoded.decode(), message.decode(), challenge.decode()]
+        return b"334 " + encoded + b"\r\n"
+
+
+@pytest.mark.parametrize("form", [["--debug"], ["--json"]], ids=["text and trace", "JSON"])
+def test_scram_leaves_nothing_to_guess_the_password_from(form: list[str], authority: Authority) -> None:
+    conversation = Conversation(ScramServer(CANARY.encode()))
+    ending: list[Step] = [
+        *(Expect(b""), Say(b"235 in\r\n"), Expect(), Say(b"250 ok\r\n"), Expect(), Say(b"250 ok\r\n")),
+        *(Expect(b"RSET"), Say(b"250 ok\r\n"), Expect(b"QUIT")),
+    ]
+    script = [StartTLS(), *SCRAM, *conversation.steps(), *ending]
+    finished, received = play(script, "smtps", authority, *form)
+    assert (finished.code, leaks(received)) == (0, [])  # not even the server has it
+    assert len(conversation.forms) == 8
+    printed = finished.stdout + finished.stderr
+    assert [form for form in conversation.forms if form in printed] == []
+    assert "334 ***" in printed or "--json" in form
+
+
+@pytest.mark.parametrize("form", [["--debug"], ["--json"]], ids=["text and trace", "JSON"])
+def test_a_server_that_repeats_the_proof_does_not_make_us_print_it(form: list[str], authority: Authority) -> None:
+    conversation = Conversation(ScramServer(b"another password"))
+    repeated: list[str] = []
+
+    def refuse(line: bytes) -> bytes:
+        repeated.extend([line.decode(), base64.b64decode(line).decode()])
+        return b"535 you said " + " ".join(repeated).encode() + b"\r\n"
+
+    script = [StartTLS(), *SCRAM, conversation.steps()[0], Respond(refuse), Wait()]
+    finished, _received = play(script, "smtps", authority, *form)
+    assert finished.code == 4
+    assert "you said" in finished.stdout
+    assert [form for form in repeated if form in finished.stdout + finished.stderr] == []
+    assert "p=" not in finished.stdout
+
+
+@pytest.mark.parametrize("form", [["--debug"], ["--json"]], ids=["text and trace", "JSON"])
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+def test_a_server_that_repeats_a_token_does_not_make_us_print_it(
+    mechanism: str, form: list[str], authority: Authority
+) -> None:
+    repeated: list[str] = []
+
+    def explain(line: bytes) -> bytes:
+        sent = line.split()[-1]
+        repeated.extend([sent.decode(), *TOKEN_FORMS])
+        status = {"status": "401", "scope": " ".join([base64.b64decode(sent).decode(), *TOKEN_FORMS])}
+        repeated.append(base64.b64encode(json.dumps(status).encode()).decode())
+        return b"334 " + repeated[-1].encode() + b"\r\n"
+
+    def refuse(_line: bytes) -> bytes:
+        return b"535 you said " + " ".join(repeated).encode() + b"\r\n"
+
+    begin: list[Step] = [Say(b"220 hi ESMTP\r\n"), Expect(), Say(f"250-hi\r\n250 AUTH {mechanism}\r\n".encode())]
+    script = [StartTLS(), *begin, Respond(explain), Respond(refuse), Wait()]
+    finished, received = play(script, "smtps", authority, "--oauth-token-stdin", *form, secret=TOKEN)
+    assert finished.code == 4
+    assert repeated[0] in received
+    assert "you said" in finished.stdout
+    assert "status: 401" in finished.stdout
+    assert [form for form in repeated if form in finished.stdout + finished.stderr] == []
 
 
 # Nothing is sent to a server whose certificate is wrong, or that does not start TLS.
@@ -260,7 +351,7 @@ def test_an_unencrypted_endpoint_is_probed_but_not_logged_in_to(authority: Autho
 
 def test_neither_a_record_nor_a_traceback_shows_the_password() -> None:
     login = Login(USER, Secret(CANARY), USER)
-    assert leaks(repr(login) + str(login) + f"{login.password}") == []
+    assert leaks(repr(login) + str(login) + f"{login.secret}") == []
 
     def crash(_login: Login) -> None:
         raise RuntimeError("a bug")

@@ -59,7 +59,10 @@ ARROWS: dict[str, set[str]] = {
     "prober": FACTS | {"tls", "net", "wire"},
     "discovery": FACTS
     | {"answers", "deadline", "fetch", "index", "net", "portal", "prober", "ranking", "resolver", "sources"},
-    "probing": FACTS | {"address", "deadline", "net", "prober", "refusals", "resolver", "wire"},
+    "message": FACTS | {"i18n", "wire"},
+    "delivery": FACTS | {"net", "prober", "wire"},
+    "probing": FACTS
+    | {"address", "deadline", "delivery", "index", "message", "net", "prober", "refusals", "resolver", "wire"},
     "api": FACTS
     | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
     | {"wire"},
@@ -78,7 +81,19 @@ ARROWS: dict[str, set[str]] = {
     "typos": set(),
     "questions": FACTS | {"exporters", "i18n", "wire"},
     "guide": FACTS
-    | {"address", "api", "bundling", "diagnosis", "exporters", "i18n", "layout", "probing", "questions", "text", "typos"},
+    | {
+        "address",
+        "api",
+        "bundling",
+        "diagnosis",
+        "exporters",
+        "i18n",
+        "layout",
+        "probing",
+        "questions",
+        "text",
+        "typos",
+    },
     "zonefile": set(),
     "webserver": {"model"},
     "publishing": FACTS | {"clientconfig", "exporters", "i18n", "sources", "webserver", "zonefile"},
@@ -107,6 +122,7 @@ LIBRARIES = {
     "dns": {"resolver"},
     "h11": {"fetch"},
     "idna": {"address"},
+    "keyring": {"password"},
     "publicsuffixlist": {"address"},
     "cryptography": {"tls"},
     "segno": {"exporters"},

@@ -21,7 +21,7 @@ from fakes import (
     candidate,
     run,
 )
-from mailsetup import address, cli, i18n, probing, text
+from mailsetup import address, cli, i18n, probe, probing, text
 from mailsetup.diagnosis import CODES, diagnose
 from mailsetup.errors import InputError, MailsetupError
 from mailsetup.index import Index
@@ -38,7 +38,7 @@ from mailsetup.model import (
 )
 from mailsetup.resolver import Resolver
 from mailsetup.tls import client_context
-from mailsetup.wire import Login, Secret, Session
+from mailsetup.wire import Login, Secret, Session, Token
 from mailsetup.wire.imap import imap
 
 FILES = sorted(Path(mailsetup.__file__).parent.rglob("*.py"))
@@ -173,11 +173,18 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
 
     def without_username() -> object:
         plan = probing.Plan(None, (candidate(),), None, None)
-        return run(probing.probe_all(plan, NetworkOptions(), Resolver(("127.0.0.1",)), password="x"))[0]
+        return run(probing.probe_all(plan, NetworkOptions(), Resolver(("127.0.0.1",)), secret=Secret("x")))[0]
+
+    def without_address() -> object:
+        plan = probing.Plan(None, (candidate(),), None, None)
+        return run(probing.probe_all(plan, NetworkOptions(), Resolver(("127.0.0.1",)), send_test=True))[0]
 
     def bad_password() -> object:
         login = Login("fred", Secret("a\nb"), "fred@example.com")
         return next(imap(Session(IMAP, TLS), login))
+
+    def bad_token() -> object:
+        return next(imap(Session(IMAP, TLS), Login("fred", Token("a b"), "fred@example.com")))
 
     def outdated_journal() -> object:
         path = tmp_path / "report.journal"
@@ -219,6 +226,12 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "input.bad_port": lambda: probing.parse_endpoint("example.com:65536"),
         "input.no_username": without_username,
         "input.bad_credentials": bad_password,
+        "input.bad_token": bad_token,
+        "input.empty_token": command(*login, "--oauth-token-stdin", stdin="\n"),
+        "input.token_command": command(*login, "--oauth-token-command", "exit 3"),
+        "input.password_and_token": lambda: probe("imaps://mail.test", password="x", token="y"),
+        "input.consent_needed": command(*login, "--send-test"),
+        "input.message_needs_address": without_address,
         "input.password_needed": command(*login, "--login"),
         "input.empty_password": command(*login, "--password-stdin", stdin="\n"),
         "input.password_command": command(*login, "--password-command", "exit 3"),
@@ -244,6 +257,8 @@ def test_every_bad_input_has_its_own_words_on_one_line(tmp_path: Path) -> None:
     # In a checkout the hand-written file is there. The others are provoked in test_exporting.py and test_files.py.
     not_here = {"input.no_provider_file", "input.needs_folder", "input.client_version"}
     not_here |= {"input.append_needs_file", "input.file_has_accounts", "input.account_exists"}
+    # And these in test_password.py.
+    not_here |= {"input.keyring_missing", "input.keyring_unusable", "input.keyring_empty"}
     # And these in test_profiles.py and test_cli_profile.py.
     not_here |= {"input.no_profile", "input.several_profiles", "input.not_a_profile", "input.profile_in_use"}
     not_here |= {"input.profile_user_js", "input.narrow_terminal"}

@@ -1,7 +1,7 @@
 """Mail protocols without I/O: each dialogue is a generator of actions and reads like the RFC's example session.
 
-A dialogue never touches a socket. It yields ``Send``, ``ReadLine``, ``ReadBytes`` and ``StartTLS``; whoever drives it
-performs the action and sends back the bytes that were read (``b""`` for Send and StartTLS). What the dialogue learns
+A dialogue never touches a socket. It yields ``Send``, ``ReadLine``, ``ReadBytes``, ``StartTLS`` and ``Pause``; whoever
+drives it performs the action and sends back the bytes that were read (``b""`` for the others). What the dialogue learns
 goes into its ``Session``, so that everything learned before a failure survives it. It ends by returning, or by raising
 ``DialogueFailed`` with a code of the contract.
 
@@ -10,10 +10,13 @@ The driver enforces once, for every protocol (see ``prober``):
 * end of input and the deadline become ``<area>.eof`` and ``<area>.timeout`` by ``Session.stage``;
 * the limits below; nothing may be buffered when ``StartTLS`` is performed, else the code is ``starttls.injection``;
 * credentials only over verified TLS: ``Send(secret=True)`` on anything else is refused and is a bug.
+
+No variable of a dialogue holds a password or token as text, so that a traceback with local variables shows none.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import Generator
@@ -28,9 +31,9 @@ MAX_LINE_BYTES = 8 * 1024
 # IMAP capability lists come in one line (RFC 9051 §7.2.2).
 MAX_CAPABILITY_LINE_BYTES = 64 * 1024
 MAX_LINES = 256  # lines of one reply
+MAX_HEADER_LINES = 2000  # of a message: every server on its way, and every filter, adds to it
 MAX_LITERAL_BYTES = 64 * 1024
 MAX_SESSION_BYTES = 1024 * 1024  # everything a server may send in one connection, enforced by the driver
-MAX_SASL_ROUNDS = 5
 MAX_REPLY_CHARACTERS = 300  # of server text kept for people to read
 
 
@@ -39,6 +42,9 @@ class Send(NamedTuple):
 
     data: bytes
     secret: bool = False
+
+    def __repr__(self) -> str:
+        return "Send(…)" if self.secret else f"Send({self.data!r})"
 
 
 class ReadLine(NamedTuple):
@@ -60,7 +66,13 @@ class StartTLS(NamedTuple):
     """Switch to TLS now. Implicit TLS is the same dialogue with this as its first action."""
 
 
-Action = Send | ReadLine | ReadBytes | StartTLS
+class Pause(NamedTuple):
+    """Do nothing for so long."""
+
+    seconds: float
+
+
+Action = Send | ReadLine | ReadBytes | StartTLS | Pause
 Result = TypeVar("Result")
 Step = Generator[Action, bytes, Result]  # a piece of a dialogue, run with ``yield from``
 Dialogue = Step[None]
@@ -85,23 +97,47 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
+class Token(Secret):
+    """An OAuth2 access token (RFC 6750), which takes the place of a password."""
+
+    __slots__ = ()
+
+
+class Message(NamedTuple):
+    """A message to oneself: SMTP delivers it, IMAP and POP3 look for it."""
+
+    id: str  # its Message-ID, angle brackets included
+    body: bytes  # as RFC 5322 wants it: header and body, lines end with CRLF
+
+
 class Login(NamedTuple):
     """What a dialogue needs to log in and to try that the account is usable."""
 
     username: str
-    password: Secret
+    secret: Secret  # the password, or a Token
     address: str  # for MAIL FROM and RCPT TO
     imap_id: bool = False  # the server demands ID (RFC 2971) before it opens a mailbox
+    message: Message | None = None
 
-    def password_forms(self) -> tuple[str, ...]:
-        """Every form in which the password travels, so that a server's echo of it can be masked."""
-        password = self.password.reveal()
-        if not password:
+    @property
+    def by_token(self) -> bool:
+        """Whether the secret is an OAuth2 token: it must go nowhere that takes a password."""
+        return isinstance(self.secret, Token)
+
+    def secret_forms(self) -> tuple[str, ...]:
+        """The forms in which a server may repeat the secret, so that they can be masked (and ``Session.secrets``)."""
+        secret = self.secret.reveal()
+        if not secret:
             return ()
-        plain = f"\0{self.username}\0{password}"
+        plain = f"\0{self.username}\0{secret}"
         # "replace": a password that cannot be encoded is refused, but the refusal passes through here as well.
-        base64_forms = (b64encode(text.encode("utf-8", "replace")).decode() for text in (plain, password))
-        return (*base64_forms, quoted(password)[1:-1], password)
+        base64_forms = (b64encode(text.encode("utf-8", "replace")).decode() for text in (plain, secret))
+        return (*base64_forms, quoted(secret)[1:-1], secret)
+
+
+def _new_nonce() -> str:
+    """Printable, without a comma, and more than anybody can guess (RFC 5802 §5.1)."""
+    return b64encode(os.urandom(24)).decode()
 
 
 @dataclass(slots=True)
@@ -110,12 +146,18 @@ class Session:
 
     protocol: Protocol
     security: Security
+    host: str = ""  # where the connection leads to, for mechanisms that name it
+    port: int = 0
     stage: Stage = Stage.CONNECT
     over_tls: bool = False  # set by the driver once a verified handshake is done
     greeting: str = ""
     capabilities_before_tls: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
-    mechanisms: tuple[str, ...] = ()  # SASL mechanisms offered after TLS; "LOGIN-COMMAND"/"USER" are not mechanisms
+    mechanisms: tuple[str, ...] = ()  # SASL mechanisms offered after TLS; IMAP's LOGIN command and USER are none
+    mechanism: str | None = None  # the one that the login used
+    nonce: str = field(default_factory=_new_nonce)  # ours, for one login
+    # What else must not be shown if the server repeats it.
+    secrets: list[Secret] = field(default_factory=list, compare=False)
     logged_in: bool = False
     farewell: str = ""  # the text of an IMAP "* BYE" in the middle: why the end of input follows, if it does
     notices: list[Notice] = field(default_factory=list)
@@ -172,6 +214,11 @@ def fail(code: str, line: bytes = b"", **facts: str) -> DialogueFailed:
 def command(line: bytes, *, secret: bool = False) -> Send:
     """Send ``line`` and the line end of every mail protocol."""
     return Send(line + b"\r\n", secret)
+
+
+def private(line: Secret) -> Send:
+    """Send a line that must not be traced, and its end."""
+    return command(line.reveal().encode(), secret=True)
 
 
 def quoted(text: str) -> str:

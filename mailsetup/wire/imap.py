@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import count
+from itertools import chain, count, repeat
 from typing import NamedTuple
 
 from ..model import Protocol, Security, Stage
@@ -20,8 +20,11 @@ from . import (
     MAX_LITERAL_BYTES,
     Dialogue,
     Login,
+    Message,
+    Pause,
     ReadBytes,
     ReadLine,
+    Secret,
     Session,
     Step,
     command,
@@ -29,6 +32,7 @@ from . import (
     fail,
     implicit_tls,
     offers,
+    private,
     quoted,
     shown,
     upgrade,
@@ -37,10 +41,15 @@ from . import (
 from .refusal import code_for
 from .sasl import authenticate, check_login, choose, unusable
 
+_MAX_COMMAND_BYTES = 8192  # RFC 7162 §4
+# How long to wait before looking for a message again, the last number for ever: soon at first, then seldom.
+_POLL_S = (0.5, 1.0, 2.0, 3.0, 5.0)
+
 _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)\b ?(.*)", re.IGNORECASE | re.DOTALL)
 _STATUS = re.compile(rb"(OK|NO|BAD)\b", re.IGNORECASE)
 _CAPABILITY_CODE = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 _CAPABILITY_DATA = re.compile(rb"\* CAPABILITY (.*)", re.IGNORECASE | re.DOTALL)
+_SEARCH = re.compile(rb"\* SEARCH [0-9]", re.IGNORECASE)
 _BYE = re.compile(rb"\* BYE\b ?(.*)", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(rb"\{([0-9]+)\}\Z")
 _UNTAGGED_DATA = re.compile(
@@ -55,12 +64,14 @@ class _Response(NamedTuple):
 
     status: str  # OK, NO, BAD or "+"
     line: bytes  # without the tag
+    found: bool = False  # a SEARCH named at least one message
 
 
 def imap(session: Session, login: Login | None = None) -> Dialogue:
     """Describe an IMAP server in ``session``; with ``login`` also log in and open the INBOX read-only.
 
-    Raise DialogueFailed, or InputError if ``login`` cannot be sent safely.
+    A message of ``login`` is waited for in the INBOX, without end. Raise DialogueFailed, or InputError if ``login``
+    cannot be sent safely.
     """
     check_login(session, login)
     tags = (b"a%d" % number for number in count(1))
@@ -80,6 +91,9 @@ def imap(session: Session, login: Login | None = None) -> Dialogue:
             session.logged_in = True
         session.stage = Stage.MAILBOX
         yield from _open_inbox(session, tags, login)
+        if login.message is not None:
+            session.stage = Stage.SEND
+            yield from _await(session, tags, login.message)
     yield command(next(tags) + b" LOGOUT")
 
 
@@ -126,14 +140,17 @@ def _mechanisms(session: Session) -> tuple[str, ...]:
 
 
 def _login(session: Session, tags: Tags, login: Login) -> Dialogue:
-    if mechanism := choose(session.mechanisms):
+    if mechanism := choose(session.mechanisms, login):
         tag = next(tags)
-        # No initial response: there are servers that advertise SASL-IR (RFC 4959) and answer it with BAD.
-        yield from authenticate(mechanism, login, tag + b" AUTHENTICATE", partial(_challenge, session, tag))
-    elif not offers(session.capabilities, "LOGINDISABLED"):
+        # There are servers that advertise SASL-IR (RFC 4959) and answer it with BAD. They know PLAIN and LOGIN only.
+        in_one_line = offers(session.capabilities, "SASL-IR") and mechanism != "PLAIN"
+        reply = partial(_challenge, session, tag)
+        limit = _MAX_COMMAND_BYTES if in_one_line else 0
+        yield from authenticate(session, mechanism, login, tag + b" AUTHENTICATE", reply, line_limit=limit)
+    elif not login.by_token and not offers(session.capabilities, "LOGINDISABLED"):
         yield from _login_command(session, next(tags), login)
-    elif session.mechanisms:
-        raise unusable(session.mechanisms)
+    elif session.mechanisms or login.by_token:
+        raise unusable(session.mechanisms, login)
     else:
         raise fail("auth.login_disabled")
 
@@ -149,17 +166,16 @@ def _challenge(session: Session, tag: bytes) -> Step[bytes | None]:
 
 def _login_command(session: Session, tag: bytes, login: Login) -> Dialogue:
     """Send the LOGIN command (RFC 9051 §6.2.3): quoted strings, or literals where a string is not ASCII."""
-    pending = tag + b" LOGIN"
-    for text in (login.username, login.password.reveal()):
-        if text.isascii():
-            pending += b" " + quoted(text).encode()
+    pending = Secret(tag.decode() + " LOGIN")
+    for argument in (Secret(login.username), login.secret):
+        if argument.reveal().isascii():
+            pending = Secret(f"{pending.reveal()} {quoted(argument.reveal())}")
             continue
-        literal = text.encode()
-        yield command(pending + b" {%d}" % len(literal), secret=True)
+        yield private(Secret(f"{pending.reveal()} {{{len(argument.reveal().encode())}}}"))
         if (yield from _challenge(session, tag)) is None:
             raise fail("auth.protocol_error")  # accepted before it saw the password
-        pending = literal
-    yield command(pending, secret=True)
+        pending = argument
+    yield private(pending)
     if (yield from _challenge(session, tag)) is not None:
         raise fail("auth.protocol_error")  # a request to continue with nothing left to send
 
@@ -174,6 +190,19 @@ def _open_inbox(session: Session, tags: Tags, login: Login) -> Dialogue:
         raise fail("select.unsafe_login" if unsafe else "select.refused", response.line)
 
 
+def _await(session: Session, tags: Tags, message: Message) -> Dialogue:
+    """Look for ``message`` in the open mailbox until it is there."""
+    search = b"SEARCH HEADER Message-ID " + quoted(message.id).encode()
+    for pause_s in chain(_POLL_S, repeat(_POLL_S[-1])):
+        response = yield from _command(session, tags, search)
+        if response.status != "OK":
+            raise fail("protocol.syntax", response.line)
+        if response.found:
+            return
+        yield Pause(pause_s)
+        yield from _command(session, tags, b"NOOP")  # RFC 9051 §6.1.2: now the server tells of new messages
+
+
 def _command(session: Session, tags: Tags, line: bytes, *, limit: int = MAX_LINE_BYTES) -> Step[_Response]:
     tag = next(tags)
     yield command(tag + b" " + line)
@@ -185,6 +214,7 @@ def _command(session: Session, tags: Tags, line: bytes, *, limit: int = MAX_LINE
 
 def _response(session: Session, tag: bytes, limit: int) -> Step[_Response]:
     """Read up to the tagged status or a continuation request (RFC 9051 §7.5), noting what matters on the way."""
+    found = False
     for _ in range(MAX_LINES):
         line = yield ReadLine(limit)
         if _UNTAGGED_DATA.match(line):
@@ -195,12 +225,13 @@ def _response(session: Session, tag: bytes, limit: int) -> Step[_Response]:
             if status is None:
                 raise fail("protocol.syntax", line)
             _learn_capabilities(session, line)
-            return _Response(status[1].decode().upper(), text)
+            return _Response(status[1].decode().upper(), text, found)
         if line.startswith(b"+"):
             return _Response("+", line)
         if not line.startswith(b"* "):
             raise fail("protocol.syntax", line)
         _learn_capabilities(session, line)
+        found = found or _SEARCH.match(line) is not None
         if farewell := _BYE.match(line):
             session.farewell = shown(farewell[1])
     raise fail("protocol.too_many_lines", limit=str(MAX_LINES))

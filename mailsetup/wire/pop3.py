@@ -6,10 +6,13 @@ import re
 
 from ..model import Protocol, Security, Stage
 from . import (
+    MAX_HEADER_LINES,
     MAX_LINES,
     Dialogue,
     Login,
+    Message,
     ReadLine,
+    Secret,
     Session,
     Step,
     command,
@@ -17,6 +20,7 @@ from . import (
     fail,
     implicit_tls,
     offers,
+    private,
     shown,
     upgrade,
     wrong_greeting,
@@ -26,12 +30,16 @@ from .sasl import authenticate, check_login, choose, unusable
 
 _OK = re.compile(rb"\+OK\b", re.IGNORECASE)
 _ERR = re.compile(rb"-ERR\b", re.IGNORECASE)
+_STAT = re.compile(rb"\+OK ([0-9]{1,9})\b", re.IGNORECASE)
+_NEWEST = 10  # messages that may have come since ours
 
 
 def pop3(session: Session, login: Login | None = None) -> Dialogue:
     """Describe a POP3 server in ``session``; with ``login`` also log in and open the mailbox.
 
-    Raise DialogueFailed, or InputError if ``login`` cannot be sent safely.
+    A message of ``login`` is looked for among the newest once, because a POP3 session sees no later ones (RFC 1939 §4);
+    the code is ``send.not_arrived`` if it is not there. Raise DialogueFailed, or InputError if ``login`` cannot be sent
+    safely.
     """
     check_login(session, login)
     if session.security is Security.TLS:
@@ -49,6 +57,9 @@ def pop3(session: Session, login: Login | None = None) -> Dialogue:
         accepted, line = yield from _command(b"STAT")
         if not accepted:
             raise fail("select.refused", line)
+        if login.message is not None:
+            session.stage = Stage.SEND
+            yield from _find(login.message, line)
     yield command(b"QUIT")
 
 
@@ -87,17 +98,17 @@ def _mechanisms(capabilities: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _login(session: Session, login: Login) -> Dialogue:
-    if mechanism := choose(session.mechanisms):
+    if mechanism := choose(session.mechanisms, login):
         # No initial response: it would have to fit into 255 octets (RFC 5034 §4), and the longer form always works.
-        yield from authenticate(mechanism, login, b"AUTH", _challenge)
-    elif not _takes_user(session.capabilities):
-        raise unusable(session.mechanisms)
-    elif not (login.username.isascii() and login.password.reveal().isascii()):
-        raise unusable((*session.mechanisms, "USER"))  # RFC 6856 §2: it takes ASCII only
+        yield from authenticate(session, mechanism, login, b"AUTH", _challenge)
+    elif login.by_token or not _takes_user(session.capabilities):
+        raise unusable(session.mechanisms, login)
+    elif not (login.username.isascii() and login.secret.reveal().isascii()):
+        raise unusable((*session.mechanisms, "USER"), login)  # RFC 6856 §2: it takes ASCII only
     else:
-        yield command(b"USER " + login.username.encode(), secret=True)
+        yield private(Secret(f"USER {login.username}"))
         yield from _accepted()
-        yield command(b"PASS " + login.password.reveal().encode(), secret=True)
+        yield private(Secret(f"PASS {login.secret.reveal()}"))
         yield from _accepted()
 
 
@@ -122,6 +133,33 @@ def _check_accepted(line: bytes) -> None:
     accepted, line = _status(line)
     if not accepted:
         raise fail(code_for(Protocol.POP3, decode(line)), line)
+
+
+def _find(message: Message, drop_listing: bytes) -> Dialogue:
+    """Look for ``message`` among the newest of those that the answer to STAT counts, from the last on."""
+    count = _STAT.match(drop_listing)
+    if count is None:
+        raise fail("protocol.syntax", drop_listing)
+    for number in range(int(count[1]), max(0, int(count[1]) - _NEWEST), -1):
+        accepted, line = yield from _command(b"TOP %d 0" % number)
+        if not accepted:
+            raise fail("protocol.syntax", line)
+        if (yield from _header_has(message.id)):
+            return
+    raise fail("send.not_arrived")
+
+
+def _header_has(message_id: str) -> Step[bool]:
+    """Read a message's header to its end; whether it is the one of ``message_id``, which others may refer to."""
+    found, name = False, b""
+    for _ in range(MAX_HEADER_LINES):
+        line = yield ReadLine()
+        if line == b".":
+            return found
+        if not line.startswith((b" ", b"\t")):  # RFC 5322 §2.2.3: else it continues the field before
+            name = line.partition(b":")[0].strip().lower()
+        found = found or (name == b"message-id" and message_id.encode() in line)
+    raise fail("protocol.too_many_lines", limit=str(MAX_HEADER_LINES))
 
 
 def _command(line: bytes) -> Step[tuple[bool, bytes]]:

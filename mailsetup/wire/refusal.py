@@ -83,6 +83,8 @@ _STATUS_IN_TEXT = re.compile(r"(?:\S{1,20} )?(NO|BAD) |(-ERR)(?: |$)")
 # The same attempt may succeed later without any change.
 _RETRYABLE_KINDS = frozenset({"temporary", "rate_limited", "timeout", "eof", "reset", "servfail"})
 
+_ABOUT_PASSWORDS = frozenset({"auth.bad_credentials", "auth.app_password", "auth.oauth_required"})
+
 # Failures that a server explains in words of its own. What it says about STARTTLS, or what is not of the protocol at
 # all, no row is about.
 _EXPLAINED_AREAS = ("auth.", "select.", "send.")
@@ -150,6 +152,11 @@ def is_retryable(code: str) -> bool:
 def is_explained(code: str) -> bool:
     """Whether the words of the server can say more about a failure than ``code`` does."""
     return code.startswith(_EXPLAINED_AREAS) or code in _EXPLAINED
+
+
+def applies(refusal: Refusal, code: str) -> bool:
+    """Whether known words can be meant where a dialogue ended with ``code``: what is said of passwords, of no token."""
+    return code != "auth.oauth_token_rejected" or refusal.code not in _ABOUT_PASSWORDS
 
 
 def recognize(

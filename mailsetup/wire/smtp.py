@@ -1,6 +1,6 @@
 """Message submission (RFC 6409): SMTP (RFC 5321) with STARTTLS (RFC 3207), AUTH (RFC 4954) and a trial envelope.
 
-No message is ever sent: the envelope, from oneself to oneself, is dropped with RSET.
+The envelope, from oneself to oneself, is dropped with RSET unless the user wants a message to be sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from . import (
     MAX_LINES,
     Dialogue,
     Login,
+    Message,
     ReadLine,
+    Send,
     Session,
     Step,
     banner,
@@ -32,10 +34,14 @@ from .sasl import authenticate, check_login, choose, unusable
 
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 
+# What firewalls leave of the word STARTTLS, which is as long.
+_OVERWRITTEN = re.compile("X{7}[XA]", re.IGNORECASE)
+
 # Not the real name of this machine: that is nobody's business, and servers accept this one from anybody.
 _EHLO = b"EHLO [127.0.0.1]"
 _HELO = b"HELO localhost"  # RFC 5321 §4.1.1.1: HELO takes no address literal
 
+_MAX_COMMAND_BYTES = 512  # RFC 4954 §4: an initial response must fit into a command line of RFC 5321 §4.5.3.1.4
 _SYNTAX_ERRORS = frozenset({500, 501, 502, 503, 504})
 
 
@@ -54,7 +60,7 @@ class _Reply(NamedTuple):
 def smtp(session: Session, login: Login | None = None) -> Dialogue:
     """Describe a submission server in ``session``; with ``login`` also log in and try an envelope.
 
-    Raise DialogueFailed, or InputError if ``login`` cannot be sent safely.
+    A message of ``login`` is sent. Raise DialogueFailed, or InputError if ``login`` cannot be sent safely.
     """
     check_login(session, login)
     if session.security is Security.TLS:
@@ -69,7 +75,7 @@ def smtp(session: Session, login: Login | None = None) -> Dialogue:
         yield from _login(session, login)
         session.logged_in = True
         session.stage = Stage.SEND
-        yield from _envelope(session, login.address)
+        yield from _envelope(session, login)
     yield command(b"QUIT")
 
 
@@ -120,7 +126,8 @@ def _mechanisms(capabilities: tuple[str, ...]) -> tuple[str, ...]:
 
 def _starttls(session: Session) -> Dialogue:
     if not offers(session.capabilities, "STARTTLS"):
-        raise fail("starttls.not_offered")
+        overwritten = any(map(_OVERWRITTEN.fullmatch, session.capabilities))
+        raise fail("starttls.stripped" if overwritten else "starttls.not_offered")
     session.stage = Stage.STARTTLS
     reply = yield from _command(b"STARTTLS")
     if reply.code >= 400:
@@ -131,10 +138,10 @@ def _starttls(session: Session) -> Dialogue:
 
 
 def _login(session: Session, login: Login) -> Dialogue:
-    mechanism = choose(session.mechanisms)
+    mechanism = choose(session.mechanisms, login)
     if mechanism is None:
-        raise unusable(session.mechanisms)
-    yield from authenticate(mechanism, login, b"AUTH", _challenge, initial_response=mechanism == "PLAIN")
+        raise unusable(session.mechanisms, login)
+    yield from authenticate(session, mechanism, login, b"AUTH", _challenge, line_limit=_MAX_COMMAND_BYTES)
 
 
 def _challenge() -> Step[bytes | None]:
@@ -146,12 +153,14 @@ def _challenge() -> Step[bytes | None]:
     raise fail(code_for(Protocol.SMTP, decode(reply.text)), reply.text)
 
 
-def _envelope(session: Session, address: str) -> Dialogue:
-    """Try to send from oneself to oneself, as far as the server can carry the address."""
-    international = not address.isascii()
-    if not address or (international and not offers(session.capabilities, "SMTPUTF8")):
+def _envelope(session: Session, login: Login) -> Dialogue:
+    """Try to send from oneself to oneself, as far as the server can carry the address; with a message, send it."""
+    international = not login.address.isascii()
+    if not login.address or (international and not offers(session.capabilities, "SMTPUTF8")):
+        if login.message is not None:
+            raise fail("send.no_international_address", address=login.address)
         return
-    path = b"<" + address.encode() + b">"
+    path = b"<" + login.address.encode() + b">"
     parameter = b" SMTPUTF8" if international else b""  # RFC 6531 §3.4
     # As private as the user name, which it often is: never traced, never outside TLS.
     yield command(b"MAIL FROM:" + path + parameter, secret=True)
@@ -163,14 +172,32 @@ def _envelope(session: Session, address: str) -> Dialogue:
     if reply.code not in (250, 251):
         relay = reply.code in (550, 554) and b"relay" in reply.text.lower()
         raise fail(_send_code(reply, "send.relay_denied" if relay else "send.sender_refused"), reply.text)
-    yield from _command(b"RSET")
+    if login.message is None:
+        yield from _command(b"RSET")
+    else:
+        yield from _data(login.message)
+
+
+def _data(message: Message) -> Dialogue:
+    reply = yield from _command(b"DATA")
+    if reply.code == 354:
+        lines = message.body.split(b"\r\n")
+        # RFC 5321 §4.5.2: a dot at the beginning of a line is doubled, one alone ends the message.
+        stuffed = b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines)
+        yield Send(stuffed + b".\r\n", secret=True)  # it holds the address
+        reply = yield from _reply((yield ReadLine()))
+        if reply.code == 250:
+            return
+    raise fail(_send_code(reply, "send.content_rejected"), reply.text)
 
 
 def _send_code(reply: _Reply, refused: str) -> str:
     """``refused``, unless the server only wants us to wait (4yz) or to log in (530)."""
     if reply.code < 400:
         return "protocol.syntax"
-    return code_for(Protocol.SMTP, decode(reply.text)) if reply.code < 500 or reply.code == 530 else refused
+    if reply.code < 500:
+        return "send.temporary"
+    return "auth.required" if reply.code == 530 else refused
 
 
 def _command(line: bytes) -> Step[_Reply]:

@@ -32,6 +32,12 @@ class Expect(NamedTuple):
     line: bytes | None = None
 
 
+class Respond(NamedTuple):
+    """Read one line and send what ``reply`` makes of it (without its CRLF)."""
+
+    reply: Callable[[bytes], bytes]
+
+
 class StartTLS(NamedTuple):
     """Do the server's side of a TLS handshake now; as the first step it makes implicit TLS."""
 
@@ -50,7 +56,7 @@ class Reset(NamedTuple):
     """Tear the connection down (RST)."""
 
 
-Step = Say | Expect | StartTLS | Wait | Close | Reset
+Step = Say | Expect | Respond | StartTLS | Wait | Close | Reset
 
 
 class ScriptedServer:
@@ -114,6 +120,9 @@ class ScriptedServer:
                 if wanted is not None and line != wanted:
                     self._unexpected.append(f"expected {wanted!r}, got {line!r}")
                     raise ConnectionAbortedError
+            case Respond(reply):
+                writer.write(reply(await self._read_line(reader)))
+                await writer.drain()
             case StartTLS():
                 assert self._context is not None, "a script with StartTLS needs a context"
                 await writer.start_tls(self._context)

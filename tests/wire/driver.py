@@ -19,12 +19,15 @@ from mailsetup.wire import (
     Action,
     Dialogue,
     Login,
+    Message,
+    Pause,
     ReadBytes,
     ReadLine,
     Secret,
     Send,
     Session,
     StartTLS,
+    Token,
     interrupted,
 )
 from mailsetup.wire.imap import imap
@@ -41,6 +44,10 @@ DIALOGUES: dict[MailProtocol, Callable[[Session, Login | None], Dialogue]] = {
 }
 PASSWORD = "open sesame"
 LOGIN = Login("li@example.com", Secret(PASSWORD), "li@example.com")
+TOKEN = "ya29.open-sesame"
+BY_TOKEN = LOGIN._replace(secret=Token(TOKEN))
+NONCE = "a-nonce-of-the-client"  # of every session here, so that what a client sends is known
+MESSAGE = Message("<1234@example.com>", b"Message-ID: <1234@example.com>\r\n\r\n.hello\r\n")
 MAX_ACTIONS = 3000
 
 
@@ -79,7 +86,7 @@ class Outcome:
 
 
 def start(protocol: MailProtocol, security: Security, login: Login | None = None) -> tuple[Session, Dialogue]:
-    session = Session(protocol, security)
+    session = Session(protocol, security, "mail.example.com", 1234, nonce=NONCE)
     return session, DIALOGUES[protocol](session, login)
 
 
@@ -125,6 +132,8 @@ def _perform(action: Action, session: Session, peer: Peer, buffer: bytearray) ->
             if not peer.handshake():
                 raise DialogueFailed(interrupted(session.stage, "eof"))
             session.over_tls = True
+            return b""
+        case Pause():
             return b""
     assert_never(action)
 
@@ -207,7 +216,7 @@ def play(
     outcome = drive(session, dialogue, peer)
     assert peer.finished(), "the client ended before the script did"
     if login is not None:
-        private = [text.encode() for text in (*login.password_forms(), login.username)]
+        private = [text.encode() for text in (*login.secret_forms(), login.username)]
         for action, _, _ in outcome.performed:
             assert not isinstance(action, Send) or action.secret or not any(text in action.data for text in private)
     return outcome
@@ -236,11 +245,20 @@ class Transcript(NamedTuple):
     script: Script
 
 
+LOGINS: dict[str, Login | None] = {
+    "no": None,
+    "yes": LOGIN,
+    "id": LOGIN._replace(imap_id=True),
+    "token": BY_TOKEN,
+    "message": LOGIN._replace(message=MESSAGE),
+}
+
+
 def read_transcript(path: Path) -> Transcript:
     r"""Read ``key: value`` lines, a blank line, then ``C: ``, ``S: `` and ``TLS`` lines; ``\xNN`` stands for a byte."""
     head, _, body = path.read_text("utf-8").partition("\n\n")
     keys = dict(line.split(": ", 1) for line in head.splitlines() if not line.startswith("#"))
-    login = {"no": None, "yes": LOGIN, "id": LOGIN._replace(imap_id=True)}[keys["login"]]
+    login = LOGINS[keys["login"]]
     return Transcript(
         MailProtocol(keys["protocol"]),
         Security(keys["security"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from mailsetup.model import Protocol, Security, Stage
 from mailsetup.wire import Login, Send, StartTLS
 
-from .driver import LOGIN, Outcome, drive, start
+from .driver import BY_TOKEN, LOGIN, MESSAGE, NONCE, Outcome, drive, start
 
 # Long enough for a login after STARTTLS wherever that fits into reasonable time.
 LENGTHS = {Protocol.IMAP: 6, Protocol.POP3: 7, Protocol.SMTP: 8}
@@ -62,7 +63,9 @@ SITUATIONS = [
 
 
 FROM_LOGIN_ON = (Stage.LOGIN, Stage.MAILBOX, Stage.SEND)
-SECRETS = re.compile(b"|".join(re.escape(form.encode()) for form in (*LOGIN.password_forms(), LOGIN.username)))
+SECRETS = re.compile(
+    b"|".join(re.escape(form.encode()) for form in (*LOGIN.secret_forms(), *BY_TOKEN.secret_forms(), LOGIN.username))
+)
 
 
 class Replies:
@@ -149,6 +152,7 @@ def test_every_short_conversation_ends_in_a_verdict(
     assert security is not Security.STARTTLS or {"starttls.not_offered", "starttls.refused", "starttls.eof"} <= codes
 
 
+SCRAM_OFFER = f"r={NONCE}x,s=c2FsdA==,i=4096".encode()
 plausible = st.sampled_from(
     [
         *(
@@ -167,13 +171,32 @@ plausible = st.sampled_from(
             b"\x00",
             b"\xff",
             b"1" * 50,
+            b"250 AUTH SCRAM-SHA-256 XOAUTH2",
+            b"+OK\r\nSASL SCRAM-SHA-1 OAUTHBEARER\r\n.",
+            b"* CAPABILITY IMAP4rev1 SASL-IR AUTH=SCRAM-SHA-256 AUTH=OAUTHBEARER",
+            *(mark + b64encode(SCRAM_OFFER) for mark in (b"+ ", b"334 ")),
+            *(mark + b64encode(b"v=AAAA") for mark in (b"+ ", b"334 ")),
+            *(mark + b64encode(b'{"status":"401"}') for mark in (b"+ ", b"334 ")),
+            b"* SEARCH 1",
+            b"+OK 3 4567",
+            b"Message-ID: " + MESSAGE.id.encode(),
+            b"354 go on",
         ),
     ]
 )
 server_bytes = st.lists(st.one_of(plausible.map(lambda line: line + b"\r\n"), plausible, st.binary(max_size=20)))
 
 
-@pytest.mark.parametrize(("protocol", "security", "login"), SITUATIONS)
+@pytest.mark.parametrize(
+    ("protocol", "security", "login"),
+    SITUATIONS
+    + [
+        (protocol, security, login)
+        for protocol in Protocol
+        for security in (Security.TLS, Security.STARTTLS)
+        for login in (BY_TOKEN, LOGIN._replace(message=MESSAGE))
+    ],
+)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(chunks=server_bytes)
 def test_arbitrary_bytes_end_in_a_verdict(

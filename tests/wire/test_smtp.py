@@ -211,7 +211,7 @@ def test_a_login_is_attempted_once(answer: str, code: str) -> None:
         ("550 5.7.60 no permission to send as this sender", "send.sender_refused"),
         ("501 mail from address must be same as authorization user", "send.sender_refused"),
         ("530 5.7.0 authentication required", "auth.required"),
-        ("451 4.7.1 later", "auth.temporary"),
+        ("451 4.7.1 later", "send.temporary"),
         ("354 go", "protocol.syntax"),
     ],
 )
@@ -228,7 +228,7 @@ def test_a_refused_sender_is_named(answer: str, code: str) -> None:
         ("554 5.7.1 <li@example.com>: Relay access denied", "send.relay_denied"),
         ("550 5.1.1 no such user", "send.sender_refused"),
         ("553 relay check local fail", "send.sender_refused"),  # the sender is not the account
-        ("450 4.2.0 greylisted", "auth.temporary"),
+        ("450 4.2.0 greylisted", "send.temporary"),
     ],
 )
 def test_a_refused_recipient_is_named(answer: str, code: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mailsetup.model import Security, Stage
 from mailsetup.refusals import meaning
 from mailsetup.wire import interrupted
-from mailsetup.wire.refusal import is_explained
+from mailsetup.wire.refusal import applies, is_explained
 
 from .driver import (
     Outcome,
@@ -41,7 +41,7 @@ def verdict(transcript: Transcript, outcome: Outcome) -> str | None:
     if outcome.code is None or reply is None or not is_explained(outcome.code):
         return outcome.code
     refusal = meaning(transcript.protocol, reply, frozenset())
-    return outcome.code if refusal is None else refusal.code
+    return refusal.code if refusal is not None and applies(refusal, outcome.code) else outcome.code
 
 
 def server_bytes(transcript: Transcript) -> int:
@@ -78,7 +78,7 @@ def test_a_transcript_ends_as_its_head_says(transcript: Transcript) -> None:
 @every_transcript
 def test_the_capabilities_before_tls_are_kept_apart(transcript: Transcript) -> None:
     session = replay(transcript)[0].session
-    upgraded = transcript.security is Security.STARTTLS and transcript.stage is not Stage.STARTTLS
+    upgraded = transcript.security is Security.STARTTLS and ("TLS",) in transcript.script
     assert bool(session.capabilities_before_tls) == upgraded
     assert session.capabilities != session.capabilities_before_tls
 
