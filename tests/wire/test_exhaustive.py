@@ -203,3 +203,18 @@ def test_arbitrary_bytes_end_in_a_verdict(
     protocol: Protocol, security: Security, login: Login | None, chunks: list[bytes]
 ) -> None:
     check(drive(*start(protocol, security, login), Chunks(chunks)), security, login)
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize(
+    "login", [LOGIN, BY_TOKEN, LOGIN._replace(message=MESSAGE)], ids=["password", "token", "message"]
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(chunks=server_bytes)
+def test_arbitrary_bytes_mean_the_same_however_they_are_cut(
+    protocol: Protocol, login: Login, chunks: list[bytes]
+) -> None:
+    whole = b"".join(chunks)
+    single = [whole[position : position + 1] for position in range(len(whole))]
+    together, apart = (drive(*start(protocol, Security.TLS, login), Chunks(pieces)) for pieces in ([whole], single))
+    assert together == apart
