@@ -6,7 +6,7 @@ Codes and values are never translated; ``message`` and ``remedy`` texts are in t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import i18n, text
@@ -65,14 +65,18 @@ def candidate_object(candidate: Candidate, answer: Lookup) -> Object:
     return _candidate(candidate, candidate.endpoint.username(answer.address))
 
 
-def probe_object(query: str, results: Iterable[ProbeResult], answer: Lookup | None, elapsed_ms: float) -> Object:
+def probe_object(query: str, results: Sequence[ProbeResult], answer: Lookup | None, elapsed_ms: float) -> Object:
     """The object for one probed target; ``answer`` is the lookup that named the endpoints, if there was one."""
+    from .conclusion import usable  # a lookup has no use for it
+
     provider = None if answer is None else answer.provider
     return {
         "schema": SCHEMA,
         "query": query,
         "status": None if answer is None else answer.status,
         "results": [_result(result, provider) for result in results],
+        "recommended": [_setting(result) for result in usable(results)],
+        "cause": _cause(results),
         "warnings": [] if answer is None else notices(answer.notices),
         "elapsed_ms": round(elapsed_ms, 1),
     }
@@ -201,6 +205,24 @@ def _result(result: ProbeResult, provider: Provider | None) -> Object:
         "round_trips": result.round_trips,
         "timing_ms": result.timing_ms,
     }
+
+
+def _setting(result: ProbeResult) -> Object:
+    endpoint = result.candidate.endpoint
+    return {
+        "protocol": endpoint.protocol,
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "security": endpoint.security,
+        "username": result.username,
+    }
+
+
+def _cause(results: Sequence[ProbeResult]) -> Object | None:
+    from .conclusion import cause
+
+    found = cause(results)
+    return None if found is None else {"code": found.code, "message": found.message, "remedy": found.remedy}
 
 
 def _tls(facts: TLSFacts) -> Mapping[str, Any]:

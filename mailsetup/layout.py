@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from . import i18n, text
 from .i18n import N_, _
 from .model import Candidate, Lookup, Notice, ProbeResult, Provider, ProviderStatus, Role, SourceReport, Status
+
+if TYPE_CHECKING:
+    from .conclusion import Cause
 
 # Warnings that name something to do before the first login.
 _PREPARATIONS = frozenset({"service-must-be-enabled", "auth-code", "app-password", "oauth2-only", "imap-id"})
@@ -27,6 +31,7 @@ _SOURCES = {
     "http-autoconfig": N_("the domain over unencrypted http"),
 }
 
+_MOST_MECHANISMS = 6
 _SERVICES = {"jmap": "JMAP", "caldav": "CalDAV", "carddav": "CardDAV", "webdav": "WebDAV", "managesieve": "ManageSieve"}
 
 
@@ -247,9 +252,58 @@ def probe_place(result: ProbeResult) -> str:
     return f"{endpoint.protocol.upper()} {endpoint.host}:{endpoint.port} {text.security(endpoint.security)}"
 
 
+def probe_columns() -> tuple[str, ...]:
+    """The headings of the table of verdicts."""
+    return (_("Setting"), _("Result"), "TLS", _("Days"), "ms", _("Log in with"))
+
+
+def probe_rows(results: Sequence[ProbeResult]) -> list[tuple[str, ...]]:
+    """The table of verdicts, in the order of the results: days are those left to the certificate, a dash is unknown."""
+    return [
+        (
+            probe_place(result),
+            result.code or verdict(result),
+            (result.tls.version or "–").removeprefix("TLSv") if result.tls else "–",
+            str(result.tls.days_left) if result.tls and result.tls.days_left is not None else "–",
+            f"{result.timing_ms.get('total', 0.0):.0f}",
+            _few(result.mechanisms),
+        )
+        for result in results
+    ]
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first of ``names``: a server may offer thousands, and each of any length."""
+    shown = [name[:20] for name in names[:_MOST_MECHANISMS]]
+    return " ".join(shown) + (" …" if len(names) > len(shown) else "") or "–"
+
+
+def choice(results: Sequence[ProbeResult]) -> str | None:
+    """Which of several settings to use, on one line; None if there is no choice or none works."""
+    from .conclusion import usable
+
+    chosen = usable(results)
+    if len(results) < 2 or not chosen:
+        return None
+    names = {result.username for result in chosen}
+    words = _("Use {settings}").format(settings=_(" and ").join(map(probe_place, chosen)))
+    if len(names) == 1 and (name := names.pop()) is not None:
+        words += _(", user name {username}").format(username=name)
+    return words
+
+
+def why(found: Cause) -> str:
+    """What the failures have in common."""
+    return _("Most likely cause: {cause}").format(cause=found.message)
+
+
 def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> list[str]:
-    """Every verdict with its remedies as plain text."""
-    from .diagnosis import about  # see the head of this file
+    """Every verdict as plain text, and what they amount to; advice that a common cause makes pointless is left out."""
+    from .conclusion import cause  # only a probe has use for these
+    from .diagnosis import about
+
+    common = cause(results)
+    explained = () if common is None else common.explained
 
     lines = []
     for result in results:
@@ -258,8 +312,12 @@ def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> li
         lines.append(f"{verdict(result)}  {probe_place(result)}: {message}")
         if diagnosis is not None:
             lines.append(f"      {result.code} ({text.stage(result.stage)})")
-            lines += [f"      -> {remedy}" for remedy in diagnosis.remedy]
+            lines += [f"      -> {remedy}" for remedy in diagnosis.remedy if result not in explained]
         lines += [f"      ! {text.notice(item)}" for item in result.notices]
+    if (use := choice(results)) is not None:
+        lines.append(use)
+    if common is not None:
+        lines += [why(common), *(f"      -> {remedy}" for remedy in common.remedy)]
     return lines
 
 

@@ -177,13 +177,13 @@ def _console() -> Console:
     return Console(highlight=False, emoji=False, markup=False, color_system=None if plain else "auto")
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: int | None = None) -> Table:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *whole: int) -> Table:
     from rich.table import Table
 
-    # What is there to be copied, the column ``whole``, is never broken into lines.
+    # What is there to be copied, the columns ``whole``, is never broken into lines.
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=position == whole)
+        table.add_column(column, overflow="fold", no_wrap=position in whole)
     for row in rows:
         table.add_row(*row)
     return table
@@ -207,7 +207,7 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
     console.print(Text(layout.headline(answer), style="bold"))
     if answer.incoming or answer.outgoing:
         console.print()
-        console.print(_table(layout.lookup_columns(), layout.lookup_rows(answer), whole=1))
+        console.print(_table(layout.lookup_columns(), layout.lookup_rows(answer), 1))
         console.print()
     if steps := layout.preparations(answer):
         console.print(Text(_("Before it works:"), style="bold"))
@@ -229,23 +229,51 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
 def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Provider | None) -> None:
     from rich.text import Text
 
-    from .diagnosis import about
+    from .conclusion import cause
 
     console = _console()
     console.print(Text(query, style="bold"))
+    several = len(results) > 1
+    if several:
+        console.print()
+        console.print(_table(layout.probe_columns(), layout.probe_rows(results), 0, 1, 2, 3, 4))
+        console.print()
+    common = cause(results)
+    explained = () if common is None else common.explained
     for result in results:
-        diagnosis = about(result, provider, i18n.language())
-        mark = Text(layout.verdict(result) + " ", style="bold green" if result.ok else "bold red")
-        console.print(mark + Text(layout.probe_place(result), style="bold not green not red"))
-        if diagnosis is None:
-            _hanging(console, "  ", text.probe_success(result))
-        else:
-            _hanging(console, "  ", diagnosis.message)
-            _hanging(console, "  ", f"{result.code} ({text.stage(result.stage)})", style="dim")
-            for remedy in diagnosis.remedy:
-                _hanging(console, "  -> ", remedy, style="cyan")
+        in_table = several and result.ok
+        if not in_table:
+            _verdict_on_terminal(console, result, provider, advise=result not in explained)
         for notice in result.notices:
-            _hanging(console, "  ! ", text.notice(notice), style="yellow")
+            place = f"{layout.probe_place(result)}: " if in_table else ""
+            _hanging(console, "  ! ", place + text.notice(notice), style="yellow")
+    if (use := layout.choice(results)) is not None:
+        _hanging(console, "", use, style="bold")
+    if common is not None:
+        _hanging(console, "", layout.why(common), style="bold")
+        _advice_on_terminal(console, common.remedy)
+
+
+def _verdict_on_terminal(console: Console, result: ProbeResult, provider: Provider | None, *, advise: bool) -> None:
+    from rich.text import Text
+
+    from .diagnosis import about
+
+    diagnosis = about(result, provider, i18n.language())
+    mark = Text(layout.verdict(result) + " ", style="bold green" if result.ok else "bold red")
+    console.print(mark + Text(layout.probe_place(result), style="bold not green not red"))
+    if diagnosis is None:
+        _hanging(console, "  ", text.probe_success(result))
+        return
+    _hanging(console, "  ", diagnosis.message)
+    _hanging(console, "  ", f"{result.code} ({text.stage(result.stage)})", style="dim")
+    if advise:
+        _advice_on_terminal(console, diagnosis.remedy)
+
+
+def _advice_on_terminal(console: Console, remedies: Sequence[str]) -> None:
+    for remedy in remedies:
+        _hanging(console, "  -> ", remedy, style="cyan")
 
 
 def _print(lines: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def test_a_server_that_works_is_proved_in_few_round_trips(lab: Lab, target: str,
 
 def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:
     record = probe(lab, "imaps://mail.example.test").record
-    assert list(record) == ["schema", "query", "status", "results", "warnings", "elapsed_ms"]
+    assert list(record) == ["schema", "query", "status", "results", "recommended", "cause", "warnings", "elapsed_ms"]
     assert (record["schema"], record["query"]) == (1, "imaps://mail.example.test")
     (verdict,) = record["results"]
     assert set(verdict) == {
@@ -107,6 +107,28 @@ def test_every_candidate_is_probed_on_request_but_the_recommended_ones_decide(la
     finished = probe(lab, FRED, "--all")
     assert {r["port"] for r in finished.record["results"]} >= {143, 993, 995, 465, 587}
     assert finished.code == 0
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_terminal_shows_a_table_of_verdicts_and_what_to_use(lab: Lab, language: str) -> None:
+    environment = {"FORCE_COLOR": "1", "COLUMNS": "140", "MAILSETUP_LANG": language}
+    done = run("probe", FRED, *lab.network_options, env=environment)
+    assert done.code == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()
+    assert lines[0] == FRED
+    rows = [line.split() for line in lines if re.match(r"(IMAP|POP3|SMTP) ", line)]
+    assert [row[:2] for row in rows] == [
+        ["IMAP", "mail.example.test:993"],
+        ["POP3", "mail.example.test:995"],
+        ["SMTP", "smtp.example.test:465"],
+    ]
+    for row in rows:
+        assert row[4] == "1.3"
+        assert row[5].isdigit() and row[6].isdigit()
+        assert "PLAIN" in row[7:]
+    # Lines are broken at the edge, in Chinese anywhere.
+    assert "IMAP" in lines[-1] and "SMTP" in lines[-1] and FRED in lines[-1]
+    assert "Use" in lines[-1] or language == "zh"
 
 
 FLAWS = {

@@ -34,7 +34,7 @@ DOCUMENT = read("docs/json.md")
 
 def described(title: str) -> dict[str, str]:
     """The keys of the table below the heading ``title``, with their meanings."""
-    (table,) = DOCUMENT.section(title).tables
+    table = DOCUMENT.section(title).tables[0]
     return {code(key)[0]: meaning for key, meaning in table}
 
 
@@ -63,6 +63,10 @@ def probed() -> Any:
     return jsonform.probe_object("fred@example.com", [result], None, 12.0)
 
 
+def unreachable() -> ProbeResult:
+    return ProbeResult(fakes.candidate(), None, ok=False, stage=Stage.CONNECT, code="tcp.unreachable")
+
+
 def entry() -> Any:
     return jsonform.provider_object(fakes.provider())
 
@@ -72,6 +76,7 @@ OBJECTS = {
     "Endpoint": lookup()["incoming"][0],
     "Source": lookup()["sources"][0],
     "probe": probed(),
+    "Cause": jsonform.probe_object("", [unreachable(), unreachable()], None, 1.0)["cause"],
     "TLS": probed()["results"][0]["tls"],
     "Delivery": probed()["results"][0]["delivery"],
     "A target that cannot be understood": jsonform.error_object("a@b@c", InputError("input.several_at_signs")),
@@ -100,6 +105,7 @@ def test_the_endpoints_of_a_provider_have_the_described_keys() -> None:
     ("title", "key", "inner"),
     [
         ("Endpoint", "evidence", lookup()["incoming"][0]["evidence"][0]),
+        ("probe", "recommended", probed()["recommended"][0]),
         ("Result", "addresses", probed()["results"][0]["addresses"][0]),
         ("providers list, providers show", "sources", entry()["sources"][0]),
     ],

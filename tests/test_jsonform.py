@@ -175,7 +175,7 @@ def probed(code: str | None) -> ProbeResult:
 
 def test_a_probe_has_the_keys_of_the_contract() -> None:
     value = written(jsonform.probe_object("imaps://imap.example.com", [probed(None)], None, 20.04))
-    assert set(value) == {"schema", "query", "status", "results", "warnings", "elapsed_ms"}
+    assert set(value) == {"schema", "query", "status", "results", "recommended", "cause", "warnings", "elapsed_ms"}
     assert (value["status"], value["warnings"]) == (None, [])
     assert (value["schema"], value["query"], value["elapsed_ms"]) == (1, "imaps://imap.example.com", 20.0)
     (item,) = value["results"]
@@ -210,6 +210,27 @@ def test_a_failed_probe_says_why_and_what_to_do() -> None:
         written(jsonform.probe_object("x", [probed("tcp.refused")._replace(tls=None)], None, 1.0))["results"][0]["tls"]
         is None
     )
+
+
+def test_what_all_failures_have_in_common_and_what_works_is_written() -> None:
+    works, silent = probed(None), probed("tcp.timeout")._replace(addresses=())
+    silent = silent._replace(candidate=candidate(endpoint(SMTP, "smtp.example.com", 465)))
+    value = written(jsonform.probe_object("fred@example.com", [silent, works], None, 1.0))
+    assert value["recommended"] == [
+        {
+            "protocol": "imap",
+            "host": "imap.example.com",
+            "port": 993,
+            "security": "tls",
+            "username": "fred@example.com",
+        }
+    ]
+    assert set(value["cause"]) == {"code", "message", "remedy"}
+    assert value["cause"]["code"] == "cause.smtp_blocked"
+    assert "465" in value["cause"]["message"]
+    assert value["cause"]["remedy"]
+    value = written(jsonform.probe_object("fred@example.com", [works], None, 1.0))
+    assert value["cause"] is None
 
 
 @pytest.mark.usefixtures("chinese")

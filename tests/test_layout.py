@@ -25,6 +25,7 @@ from fakes import (
 from mailsetup import address, discovery, i18n, layout, text
 from mailsetup.answers import conclude
 from mailsetup.model import (
+    AddressResult,
     Authentication,
     Confidence,
     Conflict,
@@ -271,7 +272,39 @@ def test_verdicts_with_their_remedies() -> None:
         "      tcp.refused (connecting)",
         "      -> Use another port: 993 (IMAP), 995 (POP3) or 465 (SMTP) with SSL/TLS, or 587 (SMTP) with STARTTLS.",
         "      -> The service may have been switched off, or a firewall rejects the connection.",
+        "Use IMAP imap.example.com:993 SSL/TLS",
     ]
+
+
+def test_several_verdicts_end_with_what_to_use_and_with_what_the_failures_have_in_common() -> None:
+    silent = probed(Stage.CONNECT, "tcp.timeout")
+    silent = silent._replace(
+        candidate=candidate(endpoint(SMTP, "smtp.example.com", 465)),
+        addresses=(AddressResult("192.0.2.1", "failed", "tcp.timeout"),),
+    )
+    fine = probed()._replace(username="fred@example.com", addresses=(AddressResult("192.0.2.2", "ok"),))
+    lines = layout.probe_lines([silent, fine, probed(Stage.GREETING, "greeting.bye")], None)
+    position = lines.index("Use IMAP imap.example.com:993 SSL/TLS, user name fred@example.com")
+    assert lines[position + 1].startswith("Most likely cause: Other ports answer, but nothing for sending (port 465)")
+    assert all(line.startswith("      -> ") for line in lines[position + 2 :])
+    assert len(lines) > position + 2
+
+
+def test_the_table_of_verdicts_says_what_is_known() -> None:
+    silent = probed(Stage.CONNECT, "tcp.timeout")._replace(tls=None, timing_ms={})
+    fine = probed()._replace(mechanisms=("PLAIN", "LOGIN"))
+    assert layout.probe_rows([fine, silent]) == [
+        ("IMAP imap.example.com:993 SSL/TLS", "OK", "1.3", "60", "42", "PLAIN LOGIN"),
+        ("IMAP imap.example.com:993 SSL/TLS", "tcp.timeout", "–", "–", "0", "–"),
+    ]
+    assert len(layout.probe_columns()) == len(layout.probe_rows([fine])[0])
+
+
+def test_a_server_that_offers_everything_does_not_fill_the_screen() -> None:
+    many = probed()._replace(mechanisms=tuple("X" * 60_000 for _ in range(60_000)))
+    ((*_others, mechanisms),) = layout.probe_rows([many])
+    assert mechanisms.endswith(" …")
+    assert len(mechanisms) < 200
 
 
 def test_one_provider_in_full() -> None:

@@ -42,9 +42,10 @@ ARROWS: dict[str, set[str]] = {
     "answers": FACTS | {"ranking", "roles"},
     "diagnosis": FACTS | {"i18n", "wire"},
     "text": FACTS | {"i18n", "diagnosis"},
+    "conclusion": FACTS | {"i18n"},
     "reasons": FACTS | {"i18n"},
-    "layout": FACTS | {"i18n", "diagnosis", "reasons", "text"},
-    "jsonform": FACTS | {"i18n", "text", "diagnosis"},
+    "layout": FACTS | {"conclusion", "i18n", "diagnosis", "reasons", "text"},
+    "jsonform": FACTS | {"conclusion", "i18n", "text", "diagnosis"},
     "wire": FACTS | {"wire"},
     "preferences": FACTS,
     "profiles": {"errors", "files", "preferences"},
@@ -104,7 +105,7 @@ ARROWS: dict[str, set[str]] = {
     "findings": {"diagnosis", "i18n"},
     "auditing": FACTS | {"address", "clients", "findings", "prober", "probing", "sources", "survey"},
     "options": {"__init__", "model", "i18n", "resolver", "tls"},
-    "render": FACTS | {"answers", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
+    "render": FACTS | {"answers", "conclusion", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
@@ -133,7 +134,7 @@ IMPURE = {"socket", "ssl", "asyncio", "selectors", "http", "urllib.request", "sm
 PURE = {
     *("model", "errors", "address", "index", "clientconfig", "compiler", "ranking", "answers", "diagnosis", "text"),
     *("xmlfile", "pox", "portal"),
-    *("client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
+    *("conclusion", "client_errors", "pasted", "refusal_compiler", "refusals", "explaining"),
     *("guide", "questions", "typos"),
     *("publishing", "webserver", "zonefile"),
     *("auditing", "clients", "findings"),
