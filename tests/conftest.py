@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from lab import Authority, Lab, missing, open_lab
+from lab import Authority, Lab, missing, open_lab, second
 from proofs import PROVED
 
 
@@ -27,6 +27,15 @@ def lab(authority: Authority) -> Iterator[Lab]:
         pytest.skip(f"the laboratory of real servers: {reason}")
     with open_lab(authority) as lab:
         yield lab
+
+
+@pytest.fixture(scope="session")
+def second_servers(lab: Lab, authority: Authority) -> Iterator[None]:
+    """Cyrus and Exim beside the servers of the laboratory. Where they are not there the test is skipped."""
+    if reason := second.missing():
+        pytest.skip(f"a second implementation of each protocol: {reason}")
+    with second.open_second(lab, authority):
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

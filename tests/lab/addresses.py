@@ -22,6 +22,8 @@ HOSTS = {
     "purpose.example.test": 17,
     "sasl.example.test": 18,  # another Dovecot, and Postfix with it: every SASL mechanism, and OAuth2 tokens
     "smtp.example.test": 20,  # Postfix: submission
+    "cyrus.example.test": 21,  # Cyrus: IMAP and POP3, only where the test asks for it (see second.py)
+    "exim.example.test": 22,  # Exim: submission, likewise
     "silent.example.test": 30,  # accepts connections and never says a word
     "blackhole.example.test": 31,  # lets no connection be established, without refusing it
     "closed.example.test": 32,  # refuses connections

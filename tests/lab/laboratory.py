@@ -199,9 +199,14 @@ def _write_templates(lab: Lab) -> None:
         "nginx.conf": "nginx",
     }
     for name, place in places.items():
-        template = (_HERE / "templates" / name).read_text("utf-8")
-        text = re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], template)
-        (lab.folder / place / name).write_text(text, "utf-8")
+        write_template(name, lab.folder / place, values)
+
+
+def write_template(name: str, folder: Path, values: Mapping[str, str]) -> None:
+    """Write the template ``name`` into ``folder``, each ``@NAME@`` in it replaced by its value."""
+    template = (_HERE / "templates" / name).read_text("utf-8")
+    text = re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], template)
+    (folder / name).write_text(text, "utf-8")
 
 
 def _write_certificates(lab: Lab, authority: Authority) -> None:
@@ -211,10 +216,11 @@ def _write_certificates(lab: Lab, authority: Authority) -> None:
     pairs["smtp"] = authority.issue("smtp.example.test", "smtp.guess.test")
     pairs["web"] = authority.issue(*_https_names(lab))
     for name, pair in pairs.items():
-        _write_key_pair(lab.folder / "certificates" / name, pair)
+        write_key_pair(lab.folder / "certificates" / name, pair)
 
 
-def _write_key_pair(path: Path, pair: KeyPair) -> None:
+def write_key_pair(path: Path, pair: KeyPair) -> None:
+    """Write ``path`` with the suffixes .pem and .key; the latter only its owner may read."""
     path.with_suffix(".pem").write_bytes(pair.certificates)
     path.with_suffix(".key").write_bytes(pair.private_key)
     path.with_suffix(".key").chmod(0o600)
