@@ -389,6 +389,16 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pacc.digest_mismatch": (N_("The published configuration does not match its digest in DNS."), ()),
 }
 CODES = frozenset(_DIAGNOSES)
+# What is said instead where another connection has shown what the server offers.
+_DESCRIBED = {
+    "tls.version_too_old": N_(
+        "{host} port {port} offers no newer version than {version}, which is no longer safe: TLS 1.2 is the least."
+    ),
+    "tls.no_shared_cipher": N_(
+        "{host} port {port} offers only encryption that is no longer safe: "
+        "{version} with {exchange} key exchange ({cipher})."
+    ),
+}
 
 
 def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
@@ -400,6 +410,8 @@ def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
     # Some servers refuse without a word, and some refuse a mechanism without saying which others they have.
     facts = {"mechanisms": facts.get("reply", "–"), "reply": "–", **facts}
     message, remedies = _DIAGNOSES.get(code, (code.replace("{", "{{").replace("}", "}}"), ()))
+    if "cipher" in facts:
+        message = _DESCRIBED.get(code, message)
     return Diagnosis(fill(message, facts), tuple(fill(remedy, facts) for remedy in remedies))
 
 

@@ -160,7 +160,7 @@ class Stream:
     async def start_tls(self, context: ssl.SSLContext, host: str) -> ssl.SSLObject:
         """Do the TLS handshake for ``host`` and return the session; raise ConnectFailed with the reason."""
         session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        first_bytes = b""
+        flight = bytearray()
         while True:
             try:
                 session.do_handshake()
@@ -170,12 +170,12 @@ class Stream:
                 chunk = await self._receive()
                 if not chunk:
                     raise ConnectFailed("tls.eof") from None
-                first_bytes = (first_bytes + chunk)[: tls.MAX_FIRST_BYTES]
+                flight += chunk[: tls.MAX_FLIGHT_BYTES - len(flight)]
                 self._incoming.write(chunk)
             except ssl.SSLError as error:
                 with contextlib.suppress(ConnectFailed):  # the alert is a courtesy
                     await self._send(self._outgoing.read())
-                raise tls.handshake_failure(error, first_bytes) from None
+                raise tls.handshake_failure(error, bytes(flight)) from None
         await self._send(self._outgoing.read())
         self._tls = session
         return session

@@ -98,8 +98,8 @@ async def probe_endpoint(
         raise  # a login that cannot be sent is no verdict on the server
     except MailsetupError as error:
         code, facts = error.code, dict(error.facts)
-        if code.startswith("tls.cert."):
-            code = tls.reason_of_distrust(code, await attempt.describe_certificate())
+        if code.startswith("tls.cert.") or code in tls.OUTDATED:
+            code = tls.reason_of_distrust(code, await attempt.describe_offer())
         if meaning is not None and "reply" in facts and is_explained(code):
             refusal = meaning(candidate.endpoint.protocol, facts["reply"])
             if refusal is not None and not applies(refusal, code):
@@ -143,8 +143,8 @@ class _Attempt:
         context = tls.client_context(self._network.options.ca_file)
         await self._drive(DIALOGUES[self._endpoint.protocol](self._session, self._login), context, verified=True)
 
-    async def describe_certificate(self) -> TLSFacts | None:
-        """Fetch the refused certificate over a second connection on which nothing but the handshake happens."""
+    async def describe_offer(self) -> TLSFacts | None:
+        """Look at what was refused over a second connection, on which nothing but the handshake happens."""
         assert self._stream is not None
         self._stream.close()  # first: some servers count connections, and nothing more comes over this one
         explanation = _Attempt(
@@ -185,7 +185,7 @@ class _Attempt:
             ok=code is None,
             stage=Stage.TLS if self._in_handshake else session.stage,
             code=code,
-            facts={**self._masked(facts), **_place(self._endpoint), **_certificate(self._tls)},
+            facts={**self._masked(facts), **_place(self._endpoint), **_session(self._tls), **_certificate(self._tls)},
             retryable=code is not None and is_retryable(code),
             notices=(*session.notices, *self._notices(code)),
             addresses=tuple(self._addresses),
@@ -376,6 +376,12 @@ def _place(endpoint: Endpoint) -> dict[str, str]:
         "protocol": endpoint.protocol.upper(),
         "security": str(endpoint.security),
     }
+
+
+def _session(facts: TLSFacts | None) -> dict[str, str]:
+    if facts is None or facts.version is None or facts.cipher is None:
+        return {}
+    return {"version": facts.version, "cipher": facts.cipher, "exchange": tls.key_exchange(facts.cipher)}
 
 
 def _certificate(facts: TLSFacts | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """TLS: which contexts we use, what a failed handshake means, and what a certificate says. No sockets.
 
 Verification is always on: chain, name, dates and purpose, TLS 1.2 or newer (RFC 8314 §4.1, RFC 9525). The one context
-that does not verify exists to *describe* a certificate that was refused; nothing but the handshake happens on it.
+that does not verify exists to *describe* what was refused; nothing but the handshake happens on it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,14 @@ _HANDSHAKE_CODES = (
 # Forward secrecy and no SHA-1 (RFC 9325 §4.1): what Python's own builds offer. Linux distributions change the default,
 # and a verdict must not depend on who built Python. (TLS 1.3 has suites of its own, all of them good.)
 CIPHERS = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+# The same first, so that a server which can do better does, then whatever else OpenSSL still knows.
+_ANY_CIPHER = "@SECLEVEL=0:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:ALL:!aNULL:!eNULL"
+# Refusals whose reason is what a server offers: worth a look at what that is.
+OUTDATED = frozenset({"tls.version_too_old", "tls.no_shared_cipher"})
 _RECORD_TYPES = range(20, 24)  # the first byte of every TLS record (RFC 8446 §5.1)
-MAX_FIRST_BYTES = 256
+_HANDSHAKE_RECORD = 22
+_CERTIFICATE_REQUEST = 13  # a type of handshake message (RFC 5246 §7.4)
+MAX_FLIGHT_BYTES = 64 * 1024  # of what a server sends in a handshake, kept to explain a failure
 
 
 @cache  # reading the system's store takes as long as several handshakes
@@ -67,30 +73,57 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
 
 
 def describing_context() -> ssl.SSLContext:
-    """A context that accepts any certificate, only to look at one that verification refused. Never send on it."""
+    """A context that accepts any certificate, version and cipher, to look at what was refused. Never send on it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers(_ANY_CIPHER)
     return context
 
 
-def handshake_failure(error: ssl.SSLError, first_bytes: bytes) -> ConnectFailed:
-    """Why a handshake failed, from OpenSSL's error and the first bytes the server sent."""
+def handshake_failure(error: ssl.SSLError, flight: bytes) -> ConnectFailed:
+    """Why a handshake failed, from OpenSSL's error and what the server has sent, at least its beginning."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code = _CERTIFICATE_CODES.get(error.verify_code, "tls.cert.untrusted_issuer")
         return ConnectFailed(code, reason=error.verify_message)
-    if first_bytes and first_bytes[0] not in _RECORD_TYPES:
+    if flight and flight[0] not in _RECORD_TYPES:
         # Something answered in plain text: OpenSSL only says WRONG_VERSION_NUMBER, the bytes say what it is.
+        first_bytes = flight[:256]
         seen = decode(first_bytes.splitlines()[0] if first_bytes.splitlines() else b"")
         is_http = first_bytes.startswith(b"HTTP/") or b"<html" in first_bytes.lower()
         return ConnectFailed("tls.http_on_tls_port" if is_http else "tls.plaintext_on_tls_port", seen=seen[:200])
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return ConnectFailed("tls.eof")
     reason = error.reason or ""
+    if "ALERT" in reason and asks_for_certificate(flight):
+        # Before TLS 1.3 there was no alert of its own for a client without one (RFC 5246 §7.4.6).
+        return ConnectFailed("tls.client_cert_required", reason=reason)
     for word, code in _HANDSHAKE_CODES:
         if word in reason:
             return ConnectFailed(code, reason=reason)
     return ConnectFailed("tls.handshake_alert", reason=reason or "unknown")
+
+
+def asks_for_certificate(flight: bytes) -> bool:
+    """Whether a server has asked the client for a certificate, up to TLS 1.2: later versions encrypt the question."""
+    messages = bytearray()
+    position = 0
+    while position + 5 <= len(flight) and flight[position] == _HANDSHAKE_RECORD:
+        start = position + 5  # RFC 5246 §6.2.1: type, version of two bytes, length of two bytes
+        position = start + int.from_bytes(flight[position + 3 : start])
+        messages += flight[start:position]
+    position = 0
+    while position + 4 <= len(messages):  # RFC 5246 §7.4: type, length of three bytes
+        if messages[position] == _CERTIFICATE_REQUEST:
+            return True
+        position += 4 + int.from_bytes(messages[position + 1 : position + 4])
+    return False
+
+
+def key_exchange(cipher: str) -> str:
+    """How the keys of a session are agreed on, by OpenSSL's name of its cipher, where RSA has no prefix."""
+    return next((kind for kind in ("ECDHE", "DHE") if cipher.startswith((kind, "TLS_"))), "RSA")
 
 
 def facts_of(session: ssl.SSLObject, *, verified: bool, now: datetime | None = None) -> TLSFacts:

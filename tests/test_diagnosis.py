@@ -112,6 +112,16 @@ def test_missing_facts_never_break_a_message(code: str) -> None:
         assert "{" not in sentence
 
 
+def test_what_an_outdated_server_offers_is_named_where_it_has_been_seen() -> None:
+    seen = {**PLACE, "version": "TLSv1.1", "cipher": "AES128-SHA", "exchange": "RSA", "reason": "HANDSHAKE_FAILURE"}
+    for code in ("tls.version_too_old", "tls.no_shared_cipher"):
+        assert "TLSv1.1" in diagnose(code, seen).message
+        assert diagnose(code, seen).remedy == diagnose(code, facts(code)).remedy
+        assert "TLSv1.1" not in diagnose(code, facts(code)).message
+    assert "RSA key exchange (AES128-SHA)" in diagnose("tls.no_shared_cipher", seen).message
+    assert diagnose("tls.timeout", seen) == diagnose("tls.timeout", PLACE)
+
+
 def test_an_unknown_code_stands_for_itself() -> None:
     assert diagnose("made.up", {"host": "x"}) == Diagnosis("made.up", ())
     assert diagnose("made.{up}", {"up": "x"}) == Diagnosis("made.{up}", ())

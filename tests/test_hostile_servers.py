@@ -486,8 +486,7 @@ def no_common_cipher(context: ssl.SSLContext) -> None:
     [
         (old_versions, "tls.version_too_old"),
         (client_certificate, "tls.client_cert_required"),
-        # Before TLS 1.3 there was no alert of its own for this (RFC 5246 §7.4.6), so it looks like any other.
-        (client_certificate_before_tls13, "tls.no_shared_cipher"),
+        (client_certificate_before_tls13, "tls.client_cert_required"),
         (no_common_cipher, "tls.no_shared_cipher"),
     ],
 )

@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailsetup import tls
 from mailsetup.errors import ConnectFailed, InputError
@@ -400,6 +402,48 @@ def test_a_file_without_authorities_is_a_usage_error(content: bytes | None, tmp_
     with pytest.raises(InputError) as refused:
         tls.client_context(str(path))
     assert (refused.value.code, refused.value.facts) == ("input.ca_file", {"path": str(path)})
+
+
+def record(kind: int, body: bytes) -> bytes:
+    return bytes([kind, 3, 3]) + len(body).to_bytes(2) + body
+
+
+def handshake_message(kind: int, body: bytes = b"") -> bytes:
+    return bytes([kind]) + len(body).to_bytes(3) + body
+
+
+SERVER_HELLO, CERTIFICATE, CERTIFICATE_REQUEST = 2, 11, 13
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 16384])
+def test_the_question_for_a_certificate_is_found_however_it_is_cut_into_records(size: int) -> None:
+    messages = handshake_message(SERVER_HELLO, b"x" * 70) + handshake_message(CERTIFICATE, bytes([13]) * 900)
+    without = b"".join(record(22, messages[i : i + size]) for i in range(0, len(messages), size))
+    asked = messages + handshake_message(CERTIFICATE_REQUEST, b"y" * 9)
+    flight = b"".join(record(22, asked[i : i + size]) for i in range(0, len(asked), size))
+    assert not tls.asks_for_certificate(without)
+    assert tls.asks_for_certificate(flight)
+    assert tls.asks_for_certificate(flight + record(21, b"\x02\x28"))
+    assert not tls.asks_for_certificate(record(21, b"\x02\x28") + flight)  # that is no handshake any more
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_may_be_looked_at_for_a_question(flight: bytes) -> None:
+    assert tls.asks_for_certificate(flight) in (True, False)
+    assert tls.asks_for_certificate(record(22, handshake_message(CERTIFICATE_REQUEST)) + flight)
+
+
+@pytest.mark.parametrize(
+    ("cipher", "exchange"),
+    [
+        ("AES256-GCM-SHA384", "RSA"),
+        ("DHE-RSA-AES128-GCM-SHA256", "DHE"),
+        ("ECDHE-RSA-AES256-SHA", "ECDHE"),
+        ("TLS_AES_128_GCM_SHA256", "ECDHE"),
+    ],
+)
+def test_how_keys_are_agreed_on_is_part_of_the_name_of_a_cipher(cipher: str, exchange: str) -> None:
+    assert tls.key_exchange(cipher) == exchange
 
 
 def test_the_describing_context_looks_at_what_verification_refuses() -> None:
