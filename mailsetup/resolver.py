@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 QUERY_TIMEOUT_S = 2.0  # one UDP question to one name server, before it is repeated or the next one asked
 CACHED_ANSWERS = 2000  # a few kilobytes each, so that memory stays flat however many names are asked
 QUESTION_LIMIT_S = 10.0  # to all of them together; whoever waits for the answer has a deadline of his own
+Key = tuple[str, str]  # name and type
 
 
 class Resolver:
@@ -38,19 +40,25 @@ class Resolver:
         self._resolver.timeout = QUERY_TIMEOUT_S
         self._resolver.use_search_by_default = False
         self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
-        self._running: dict[tuple[str, str], asyncio.Task[dns.resolver.Answer | LookupFailed]] = {}
+        self._running: dict[Key, asyncio.Task[dns.resolver.Answer | LookupFailed]] = {}
+        self._waiting: Counter[Key] = Counter()  # how many wait for each of them
 
     async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
         """The answer for ``name``, empty if the name has no such record; raise LookupFailed."""
         key = (name, kind)
-        task = self._running.get(key)
-        if task is None:
-            # The question outlives a caller that gives up, because others may be waiting for the same answer.
-            task = asyncio.create_task(self._ask(name, kind))
-            self._running[key] = task
-            task.add_done_callback(lambda _done: self._running.pop(key, None))
-        async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
-            answer = await asyncio.shield(task)
+        if key not in self._running:
+            self._running[key] = asyncio.create_task(self._ask(name, kind))
+        task = self._running[key]
+        self._waiting[key] += 1
+        try:
+            async with deadline.enforce(lambda: LookupFailed("dns.timeout", name=name)):
+                # Whoever gives up must not end the question for the others.
+                answer = await asyncio.shield(task)
+        finally:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key], self._running[key]
+                task.cancel()  # nobody wants the answer any more
         if isinstance(answer, LookupFailed):
             raise LookupFailed(answer.code, **answer.facts)
         return answer

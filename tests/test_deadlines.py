@@ -55,6 +55,11 @@ def test_a_name_server_that_never_answers(command: str) -> None:
     assert len(several.records) == 12
 
 
+def test_a_name_server_whose_answers_make_no_sense() -> None:
+    with options(ScriptedUDP(lambda question: question[:2] + b"\xff")) as network:
+        assert timed("lookup", "unknown.test", *network).code == 3
+
+
 def test_name_servers_that_never_answer_one_after_the_other() -> None:
     with options(SilentUDP()) as first, options(SilentUDP()) as second:
         assert timed("lookup", "unknown.test", *first, *second).code == 3
