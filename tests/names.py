@@ -56,3 +56,19 @@ class NameServer(ScriptedUDP):
         if records := self._records.get((name, kind)):
             reply.answer.append(dns.rrset.from_text_list(name + ".", _TTL_S, "IN", kind, records))
         return reply.to_wire()
+
+
+class Hijacker(NameServer):
+    """The name server of a network that one has to sign in to: every name has this address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({})
+        self._address = address
+
+    def _reply_to(self, wire: bytes) -> bytes:
+        reply = dns.message.make_response(dns.message.from_wire(wire))
+        reply.flags |= dns.flags.RA
+        question = reply.question[0]
+        if question.rdtype == dns.rdatatype.A:
+            reply.answer.append(dns.rrset.from_text(question.name, _TTL_S, "IN", "A", self._address))
+        return reply.to_wire()

@@ -10,15 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import dns.flags
-import dns.message
-import dns.rdatatype
-import dns.rrset
 import pytest
 
 from lab import Lab
-from lab.fakes import ScriptedUDP, SilentUDP
-from names import NameServer
+from lab.fakes import SilentUDP
+from names import Hijacker, NameServer
 from product import Finished, run
 
 REPOSITORY = Path(__file__).parent.parent
@@ -211,26 +207,10 @@ def test_services_beside_mail_are_listed(lab: Lab) -> None:
     assert "CalDAV: dav.example.test:443 (source: srv)" in stdout.splitlines()
 
 
-class Hijacker(ScriptedUDP):
-    """A name server of a network that one has to sign in to: every name has this address."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        super().__init__(self._reply_to)
-
-    def _reply_to(self, wire: bytes) -> bytes:
-        reply = dns.message.make_response(dns.message.from_wire(wire))
-        reply.flags |= dns.flags.RA
-        question = reply.question[0]
-        if question.rdtype == dns.rdatatype.A:
-            reply.answer.append(dns.rrset.from_text(question.name, 1, "IN", "A", self._address))
-        return reply.to_wire()
-
-
 @pytest.mark.parametrize("host", ["portal.web.test", "closed.example.test"])
 def test_a_network_that_answers_in_place_of_every_server_is_recognised(lab: Lab, host: str) -> None:
     with Hijacker(lab.address(host)) as hijacker:
-        options = ["--nameserver", f"{hijacker.host}:{hijacker.port}", "--ca-file", str(lab.ca_file), "--allow-private"]
+        options = ["--nameserver", hijacker.option, "--ca-file", str(lab.ca_file), "--allow-private"]
         finished = run("lookup", "fred@example.test", "--json", *options)
     assert (finished.code, finished.record["status"]) == (3, "failed")
     assert codes(finished.record) == {"captive-portal"}
@@ -257,7 +237,7 @@ def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:
     assert (best["confidence"], best["trusted"], best["verified"]) == ("high", True, True)
     assert {e["source"] for e in best["evidence"]} == {"autoconfig", "srv"}
     assert all(set(e) == {"source", "locator", "trusted", "detail"} for e in best["evidence"])
-    keys = {"source", "locator", "status", "role", "code", "detail", "elapsed_ms"}
+    keys = {"source", "locator", "status", "role", "disagrees", "code", "detail", "elapsed_ms"}
     assert all(set(line) == keys for line in record["sources"])
     assert {line["source"] for line in record["sources"]} >= {
         "providers",
@@ -328,7 +308,7 @@ def test_explain_says_why_each_answer_won_or_lost(lab: Lab) -> None:
     lines = run("lookup", "conflict.test", "--explain", "--no-verify", *lab.network_options).stdout.splitlines()
     ledger = [line.split(maxsplit=3) for line in lines[lines.index("") :]]
     assert [row[3].partition("  ")[0] for row in ledger if row[:2] == ["autoconfig", "found"]] == ["recommended"]
-    assert [row[3].partition("  ")[0] for row in ledger if row[:2] == ["srv", "found"]] == ["outranked by autoconfig"]
+    assert [row[3].partition("  ")[0] for row in ledger if row[:2] == ["srv", "found"]] == ["disagrees with autoconfig"]
     assert any(row[3].startswith("not found (404)") for row in ledger if row[:2] == ["ispdb", "nothing"])
 
 
