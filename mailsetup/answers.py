@@ -132,10 +132,14 @@ def _from_sources(reports: Sequence[SourceReport], ranking: Ranking, protocols: 
     return list(notices.values())
 
 
-def _rests_on_mentions(candidate: Candidate) -> bool:
+def _rests_on_mentions(candidate: Candidate, reports: Sequence[SourceReport]) -> bool:
     """Whether only our own database names it, and rests on old or unchecked mentions there."""
     own = all(evidence.source in ("providers", "mx") for evidence in candidate.evidence)
-    return own and candidate.confidence is Confidence.LOW and candidate.verified is None
+    if not own or candidate.verified is not None:
+        return False
+    # What the reports say, because a contradiction makes a setting unsure as well.
+    named = (c for report in reports for c in report.candidates if c.endpoint.key == candidate.endpoint.key)
+    return all(c.confidence is Confidence.LOW for c in named)
 
 
 def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str) -> list[Notice]:
@@ -146,7 +150,7 @@ def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str)
     untrusted = sorted({candidate.endpoint.host for candidate in heard if not candidate.trusted})
     if untrusted:
         notices.append(Notice("untrusted", {"hosts": ", ".join(untrusted)}))
-    unproved = sorted({c.endpoint.host for c in best if _rests_on_mentions(c)})
+    unproved = sorted({c.endpoint.host for c in best if _rests_on_mentions(c, reports)})
     if unproved:
         notices.append(Notice("unverified", {"hosts": ", ".join(unproved)}))
     foreign = sorted({candidate.endpoint.host for candidate in best if leaves_domain(candidate, domain)})
@@ -157,7 +161,7 @@ def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str)
         notices.append(Notice("live-failed", {"hosts": ", ".join(disproved)}))
     if ranking.conflicts:
         known = any(report.source == "providers" and report.candidates for report in reports)
-        facts = {"protocols": ", ".join(protocol.upper() for protocol in ranking.conflicts)}
+        facts = {"protocols": ", ".join(conflict.protocol.upper() for conflict in ranking.conflicts)}
         notices.append(Notice("stale" if known else "conflict", facts))
     failed = [report for report in reports if report.status is Status.FAILED]
     if failed:

@@ -170,6 +170,7 @@ def _source(report: SourceReport) -> Object:
         "locator": report.locator,
         "status": report.status,
         "role": report.role,
+        "disagrees": report.disagrees,
         "code": report.code,
         "detail": report.detail,
         "elapsed_ms": round(report.elapsed_ms, 1),

@@ -228,6 +228,7 @@ class Evidence(NamedTuple):
     locator: str  # provider id, URL or DNS name
     trusted: bool  # every hop to this answer was authenticated
     detail: str = ""
+    provider: str = ""  # the id of the provider of the database whose server a pointer leads to
 
 
 class Candidate(NamedTuple):
@@ -278,6 +279,7 @@ class SourceReport(NamedTuple):
     notices: tuple[Notice, ...] = ()
     role: Role | None = None  # why its settings were chosen or not; None where it named none (see ``roles``)
     services: tuple[Service, ...] = ()
+    disagrees: tuple[Protocol, ...] = ()  # names none of the hosts recommended first for these (see ``roles``)
 
 
 Offered = TypeVar("Offered", bound="Candidate | AccountServer")
@@ -425,3 +427,4 @@ class NetworkOptions(NamedTuple):
     ispdb: str | None = "https://autoconfig.thunderbird.net/v1.1/"  # None: do not ask it
     verify: bool = True  # connect to the best discovered settings before recommending them
     jobs: int = 16
+    trust_ad: bool = False  # believe ``nameservers`` wherever they are when they say that DNSSEC validated an answer

@@ -17,6 +17,7 @@ _ROLES = {
     Role.PLAINTEXT: N_("unencrypted: not used"),
     Role.NOT_ASKED_FOR: N_("other protocols"),
 }
+_DISAGREES = N_("disagrees with {source}")  # in place of "outranked", if the hosts are others
 _PROVIDERS = {
     ProviderStatus.ACTIVE: N_("no settings"),
     ProviderStatus.NO_CLIENT_ACCESS: N_("no mail clients allowed"),
@@ -100,7 +101,12 @@ _NOT_FOUND = frozenset({"404", "410"})
 def reason(report: SourceReport, answer: Lookup) -> str:
     """Why ``report``, a line of the ledger of ``answer``, counted or not."""
     if report.role is not None:
-        return _(_ROLES[report.role]).format(source=_winner(report, answer))
+        disagrees = report.role is Role.OUTRANKED and report.disagrees
+        words = _(_DISAGREES if disagrees else _ROLES[report.role]).format(source=_winner(report, answer))
+        if report.disagrees and report.role in (Role.WON, Role.CONFIRMED):
+            protocols = ", ".join(protocol.upper() for protocol in report.disagrees)
+            return _("{reason}, but not {protocols}").format(reason=words, protocols=protocols)
+        return words
     if report.status is Status.FOUND:
         if report.services:
             return _("beside mail")

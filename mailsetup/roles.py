@@ -1,4 +1,4 @@
-"""Which part each source's answer played in the choice: why it won, lost or was refused. Pure.
+"""Which part each source's answer played in the choice: why it won, lost or was refused, and who disagrees. Pure.
 
 The order of the reports never changes a role: the strongest evidence of a setting is what ``ranking`` put first.
 """
@@ -7,18 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .model import Candidate, Role, Security, SourceReport
-from .ranking import Ranking
+from .model import Candidate, Protocol, Role, Security, SourceReport
+from .ranking import Disagreement, Ranking
 
 
 def assign(reports: Iterable[SourceReport], ranking: Ranking) -> tuple[SourceReport, ...]:
-    """``reports`` in their order, each that named settings with its role in ``ranking``, which was made from them."""
+    """``reports`` in their order, each that named settings with its role in ``ranking``, which was made from them.
+
+    Each also tells for which protocols its source disagrees with the best server that is recommended.
+    """
     recommended = {candidate.endpoint.key: candidate for candidate in ranking.incoming + ranking.outgoing}
     others = {candidate.endpoint.key: candidate for candidate in ranking.others}
     return tuple(
-        report._replace(role=_role(report.candidates, recommended, others)) if report.candidates else report
+        report._replace(
+            role=_role(report.candidates, recommended, others), disagrees=_disagrees(report, ranking.conflicts)
+        )
+        if report.candidates
+        else report
         for report in reports
     )
+
+
+def _disagrees(report: SourceReport, conflicts: Sequence[Disagreement]) -> tuple[Protocol, ...]:
+    usable = (c.endpoint for c in report.candidates if c.endpoint.security is not Security.PLAIN)
+    named = {endpoint.protocol for endpoint in usable}
+    return tuple(c.protocol for c in conflicts if c.protocol in named and report.source in c.others)
 
 
 _Ranked = dict[tuple[str, str, int, str], Candidate]

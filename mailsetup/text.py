@@ -37,7 +37,7 @@ _NOTICES = {
     "stale": N_(
         "The database and what the domain publishes today differ for {protocols}; --explain shows who says what."
     ),
-    "cross-domain": N_("DNS points to servers outside {domain}, without proof that its owner wanted that: {hosts}"),
+    "cross-domain": N_("Servers outside {domain} are named without proof that its owner wanted that: {hosts}"),
     "guessed": N_("Some settings are guesses that a live connection confirmed; nobody published them."),
     "live-failed": N_("A connection to {hosts} failed just now: `mailsetup probe` shows why."),
     "no-incoming": N_("No server for incoming mail was found; ask the operator of {domain}."),

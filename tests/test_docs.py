@@ -354,8 +354,8 @@ def test_no_file_names_a_folder_of_somebody_s_machine() -> None:
 
 def test_the_ranking_rules_rate_every_source() -> None:
     rated = words(RANKING.section("Confidence of a single source").tables[0])
-    assert set(rated) == set(ranking._CLASSES)
-    assert set(ranking._CLASSES) == {database.NAME, *(source.NAME for source in discovery.SOURCES)}
+    classified = {*ranking._AUTHENTICATED, *ranking._UNAUTHENTICATED}
+    assert set(rated) == classified == {database.NAME, *(source.NAME for source in discovery.SOURCES)}
 
 
 def test_the_warnings_that_follow_from_the_ranking_exist() -> None:

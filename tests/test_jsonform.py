@@ -48,7 +48,7 @@ RESULT = ENDPOINT | {
     *("capabilities", "capabilities_before_tls", "mechanisms", "mechanism", "delivery", "round_trips", "timing_ms"),
 }
 PROVIDER = {"id", "name", "name_zh", "status", "webmail", "help", "notes"}
-SOURCE = {"source", "locator", "status", "role", "code", "detail", "elapsed_ms"}
+SOURCE = {"source", "locator", "status", "role", "disagrees", "code", "detail", "elapsed_ms"}
 TLS_FACTS = {
     *("version", "cipher", "verified", "subject", "issuer", "names", "not_before", "not_after", "days_left"),
 }
@@ -109,7 +109,15 @@ def test_an_endpoint_says_everything_in_the_words_of_the_contract() -> None:
         "confidence": "medium",
         "trusted": True,
         "verified": None,
-        "evidence": [{"source": "autoconfig", "locator": "autoconfig of example.com", "trusted": True, "detail": ""}],
+        "evidence": [
+            {
+                "source": "autoconfig",
+                "locator": "autoconfig of example.com",
+                "trusted": True,
+                "detail": "",
+                "provider": "",
+            }
+        ],
     }
 
 
@@ -136,6 +144,7 @@ def test_nothing_found_has_the_same_shape() -> None:
         "locator": "x",
         "status": "skipped",
         "role": None,
+        "disagrees": [],
         "code": None,
         "detail": "--offline",
         "elapsed_ms": 0.0,

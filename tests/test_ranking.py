@@ -7,13 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, UNAUTHENTICATED, candidate, endpoint, report
-from mailsetup.model import Authentication, Candidate, Confidence, Endpoint, SourceReport, Status
-from mailsetup.ranking import MAX_RECOMMENDED_PER_PROTOCOL, Ranking, authority, leaves_domain, merge, rank
+from mailsetup.model import Authentication, Candidate, Confidence, Endpoint, Protocol, SourceReport, Status
+from mailsetup.ranking import (
+    MAX_RECOMMENDED_PER_PROTOCOL,
+    Disagreement,
+    Ranking,
+    authority,
+    leaves_domain,
+    merge,
+    rank,
+    strongest,
+)
 
 DOMAIN = "example.com"
 # The first example loads the Public Suffix List, which takes longer than hypothesis expects of an example.
 some_ledgers = settings(max_examples=30, deadline=None)
 AUTHENTICATED = ("providers", "autoconfig", "well-known", "pacc", "ispdb", "autodiscover")
+NEEDS_DNSSEC = ("mx", "mx-ispdb", "srv", "dns", "mailconf", "mx-autoconfig")
 CERTAINTY = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 
 IMAPS = endpoint()
@@ -31,13 +41,25 @@ ENDPOINTS = st.builds(
 
 
 @st.composite
-def ledgers(draw: st.DrawFn, sources: tuple[str, ...] = AUTHENTICATED + UNAUTHENTICATED) -> list[SourceReport]:
+def ledgers(
+    draw: st.DrawFn, sources: tuple[str, ...] = AUTHENTICATED + UNAUTHENTICATED, *, dnssec: bool = True
+) -> list[SourceReport]:
     """Some sources, each with a few endpoints; no source twice, as in a real ledger."""
     chosen = draw(st.lists(st.sampled_from(sources), unique=True, max_size=len(sources)))
-    return [
-        report(source, *draw(st.lists(ENDPOINTS, max_size=4)), confidence=draw(st.sampled_from(CERTAINTY)))
-        for source in chosen
-    ]
+    return [draw(reports_of(source, dnssec=dnssec)) for source in chosen]
+
+
+@st.composite
+def reports_of(draw: st.DrawFn, source: str, *, dnssec: bool = True) -> SourceReport:
+    """A few endpoints that ``source`` names; ``dnssec`` says that what stands on DNS may be authenticated."""
+    line = report(source, *draw(st.lists(ENDPOINTS, max_size=4)), confidence=draw(st.sampled_from(CERTAINTY)))
+    return signed(line) if dnssec and source in NEEDS_DNSSEC and draw(st.booleans()) else line
+
+
+def signed(line: SourceReport) -> SourceReport:
+    """``line`` as if DNSSEC had authenticated everything in it."""
+    trusted = [c._replace(evidence=tuple(e._replace(trusted=True) for e in c.evidence)) for c in line.candidates]
+    return line._replace(candidates=tuple(trusted))
 
 
 VERDICTS = st.dictionaries(ENDPOINTS.map(lambda e: e.key), st.sampled_from([True, False, None]), max_size=6)
@@ -96,46 +118,66 @@ def test_incoming_and_outgoing_are_kept_apart_and_bounded(ledger: list[SourceRep
 
 
 @some_ledgers
-@given(ledgers(), st.sampled_from(AUTHENTICATED + UNAUTHENTICATED), ENDPOINTS)
-def test_an_agreeing_independent_source_never_makes_a_setting_less_sure(
-    ledger: list[SourceReport], source: str, wanted: Endpoint
+@given(ledgers(), st.sampled_from(AUTHENTICATED + UNAUTHENTICATED).flatmap(reports_of), VERDICTS)
+def test_an_agreeing_source_never_makes_a_setting_less_sure(
+    ledger: list[SourceReport], further: SourceReport, verdicts: dict[tuple[str, str, int, str], bool | None]
 ) -> None:
-    before = {c.endpoint.key: c for c in everything(rank([*ledger, report("autoconfig-2", wanted)], DOMAIN))}
-    agreeing = report(source, wanted)
-    after = {c.endpoint.key: c for c in everything(rank([*ledger, report("autoconfig-2", wanted), agreeing], DOMAIN))}
-    old, new = before[wanted.key], after[wanted.key]
-    assert CERTAINTY.index(new.confidence) >= CERTAINTY.index(old.confidence)
-    assert set(new.evidence) >= {*old.evidence, *agreeing.candidates[0].evidence}
+    before = {c.endpoint.key: c for c in everything(rank(ledger, DOMAIN, verified=verdicts))}
+    after = {c.endpoint.key: c for c in everything(rank([*ledger, further], DOMAIN, verified=verdicts))}
+    for agreeing in further.candidates:
+        new = after[agreeing.endpoint.key]
+        assert set(new.evidence) >= set(agreeing.evidence)
+        if (old := before.get(new.endpoint.key)) is not None:
+            assert CERTAINTY.index(new.confidence) >= CERTAINTY.index(old.confidence)
+            assert set(new.evidence) >= set(old.evidence)
 
 
 @some_ledgers
-@given(ledgers(UNAUTHENTICATED), ledgers(AUTHENTICATED))
-def test_what_nobody_vouches_for_never_outranks_what_somebody_does(
-    rumours: list[SourceReport], ledger: list[SourceReport]
+@given(ledgers(AUTHENTICATED), ledgers(UNAUTHENTICATED, dnssec=False), VERDICTS)
+def test_rumours_change_nothing_about_what_somebody_vouches_for_but_lift_it_to_medium_at_most(
+    ledger: list[SourceReport],
+    rumours: list[SourceReport],
+    verdicts: dict[tuple[str, str, int, str], bool | None],
 ) -> None:
-    ranking = rank([*rumours, *ledger], DOMAIN)
+    before = {c.endpoint.key: c for c in everything(rank(ledger, DOMAIN, verified=verdicts))}
+    after = {c.endpoint.key: c for c in everything(rank([*ledger, *rumours], DOMAIN, verified=verdicts))}
+    for key, alone in before.items():
+        together = after[key].confidence
+        assert together is alone.confidence or (alone.confidence, together) == (Confidence.LOW, Confidence.MEDIUM)
+
+
+def encrypted(ranking: Ranking, protocol: Protocol) -> list[Candidate]:
+    """Everything for a protocol that could be recommended, best first."""
+    alike = [c for c in everything(ranking) if c.endpoint.protocol is protocol]
+    return [c for c in alike if c.endpoint.security is not PLAIN]
+
+
+@some_ledgers
+@given(ledgers())
+def test_what_nobody_vouches_for_never_outranks_what_somebody_does(ledger: list[SourceReport]) -> None:
+    ranking = rank(ledger, DOMAIN)
     for protocol in (IMAP, POP3, SMTP):
-        alike = [c.trusted for c in recommended(ranking) if c.endpoint.protocol is protocol]
-        vouched = any(
-            c.endpoint.protocol is protocol and c.endpoint.security is not PLAIN
-            for line in ledger
-            for c in line.candidates
-        )
-        assert not vouched or all(alike)
+        trusted = [c.trusted for c in encrypted(ranking, protocol)]
+        assert trusted == sorted(trusted, reverse=True)
 
 
 @some_ledgers
-@given(ledgers(("http-autoconfig", "guess")), ledgers(AUTHENTICATED), VERDICTS)
-def test_no_verdict_lifts_plain_http_or_guesses_above_what_somebody_vouches_for(
-    rumours: list[SourceReport], ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
+@given(ledgers(), VERDICTS)
+def test_no_verdict_lifts_what_can_lead_anywhere_above_what_somebody_vouches_for(
+    ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
 ) -> None:
-    ranking = rank([*rumours, *ledger], DOMAIN, verified=verdicts)
-    vouched = {c.endpoint.protocol for line in ledger for c in line.candidates if c.endpoint.security is not PLAIN}
-    assert all(c.trusted for c in recommended(ranking) if c.endpoint.protocol in vouched)
+    ranking = rank(ledger, DOMAIN, verified=verdicts)
+    for protocol in (IMAP, POP3, SMTP):
+        alike = encrypted(ranking, protocol)
+        last = max((place for place, c in enumerate(alike) if c.trusted), default=-1)
+        assert not any(
+            leaves_domain(c, DOMAIN) or {e.source for e in c.evidence} <= {"http-autoconfig", "guess"}
+            for c in alike[: last + 1]
+        )
 
 
 @some_ledgers
-@given(ledgers(UNAUTHENTICATED))
+@given(ledgers(UNAUTHENTICATED, dnssec=False))
 def test_rumours_alone_are_never_sure(ledger: list[SourceReport]) -> None:
     assert all(c.confidence is not Confidence.HIGH for c in everything(rank(ledger, DOMAIN)))
 
@@ -175,18 +217,40 @@ def test_a_disproved_setting_is_recommended_only_if_there_is_no_other(
 
 
 def test_the_authorities_in_their_order() -> None:
-    order = ["providers", "autoconfig", "ispdb", "autodiscover", "mx", "dns", "srv", "http-autoconfig", "guess"]
-    classes = {source: authority(candidate(FOREIGN, source), DOMAIN) for source in order}
+    with_dnssec = ("srv", "mx-autoconfig", "dns")
+    order = [
+        *("providers", "autoconfig", "pacc", "srv with DNSSEC", "ispdb", "autodiscover", "mx-autoconfig with DNSSEC"),
+        *("dns with DNSSEC", "mx", "dns", "srv", "http-autoconfig", "guess"),
+    ]
+    named = {source: candidate(FOREIGN, source) for source in order if " " not in source}
+    named |= {f"{source} with DNSSEC": candidate(FOREIGN, source, trusted=True) for source in with_dnssec}
+    classes = {source: authority(named[source], DOMAIN) for source in order}
     assert [classes[source] for source in order] == sorted(classes.values())
     assert len(set(classes.values())) == len(order)
     assert authority(candidate(FOREIGN, "something new"), DOMAIN) > classes["guess"]
 
 
+@pytest.mark.parametrize("source", AUTHENTICATED + UNAUTHENTICATED)
+def test_no_answer_of_a_source_is_in_a_better_class_than_its_strongest(source: str) -> None:
+    plain = {authority(candidate(of, source), DOMAIN) for of in (IMAPS, FOREIGN)}
+    assert min(plain) == strongest(source, dnssec=False)
+    validated = authority(candidate(FOREIGN, source, trusted=source not in ("http-autoconfig", "guess")), DOMAIN)
+    assert strongest(source, dnssec=True) == validated <= min(plain)
+
+
 @pytest.mark.parametrize(
-    ("source", "alike"), [("well-known", "autoconfig"), ("pacc", "autoconfig"), ("mx-ispdb", "mx")]
+    ("source", "alike", "trusted"),
+    [
+        ("well-known", "autoconfig", True),
+        ("mx-ispdb", "mx", False),
+        ("mailconf", "srv", True),
+        ("mx", "srv", True),
+        ("mx-ispdb", "mx-autoconfig", True),
+    ],
 )
-def test_authorities_that_are_alike(source: str, alike: str) -> None:
-    assert authority(candidate(FOREIGN, source), DOMAIN) == authority(candidate(FOREIGN, alike), DOMAIN)
+def test_authorities_that_are_alike(source: str, alike: str, trusted: bool) -> None:
+    classes = {authority(candidate(FOREIGN, name, trusted=trusted), DOMAIN) for name in (source, alike)}
+    assert len(classes) == 1
 
 
 @pytest.mark.parametrize("source", ["srv", "mailconf", "mx-autoconfig", "autodiscover"])
@@ -279,7 +343,8 @@ def test_independent_sources_make_a_setting_surer() -> None:
 
     assert confidence("ispdb") is Confidence.LOW
     assert confidence("ispdb", "srv") is Confidence.MEDIUM
-    assert confidence("ispdb", "srv", "autoconfig") is Confidence.HIGH
+    assert confidence("ispdb", "autoconfig", "something new") is Confidence.HIGH
+    assert confidence("ispdb", "srv", "autoconfig") is Confidence.MEDIUM  # two of them vouch for it
     # Two files on one web server are one voice, and so are two roads into one database.
     assert confidence("autoconfig", "well-known", "http-autoconfig") is Confidence.LOW
     assert confidence("providers", "mx", "dns") is Confidence.LOW
@@ -288,12 +353,53 @@ def test_independent_sources_make_a_setting_surer() -> None:
     assert confidence("autoconfig", "pacc", "autodiscover", "mailconf") is Confidence.LOW
     assert confidence("autodiscover", "srv") is Confidence.MEDIUM
     assert confidence(*UNAUTHENTICATED) is Confidence.MEDIUM  # nobody vouches: never sure
+    assert confidence("ispdb", *UNAUTHENTICATED) is Confidence.MEDIUM  # nor do they add to what one vouches for
+
+
+def confidences(*reports: SourceReport) -> dict[str, Confidence]:
+    """Of every candidate, by host."""
+    return {c.endpoint.host: c.confidence for c in everything(rank(reports, DOMAIN))}
+
+
+def test_authenticated_sources_that_disagree_each_make_the_other_less_sure_by_one_step() -> None:
+    own, ispdb = report("autoconfig", IMAPS, confidence=Confidence.HIGH), report("ispdb", FOREIGN)
+    assert confidences(own, ispdb) == {IMAPS.host: Confidence.MEDIUM, FOREIGN.host: Confidence.LOW}
+    # One step, however many others disagree.
+    listed = report("providers", endpoint(host="old.example.com"), confidence=Confidence.HIGH)
+    assert confidences(own, ispdb, listed)[IMAPS.host] is Confidence.MEDIUM
+
+
+def test_what_is_contradicted_is_never_sure_however_many_agree() -> None:
+    agreeing = [report(source, IMAPS, confidence=Confidence.HIGH) for source in ("providers", "autoconfig")]
+    assert confidences(*agreeing) == {IMAPS.host: Confidence.HIGH}
+    assert confidences(*agreeing, report("ispdb", FOREIGN))[IMAPS.host] is Confidence.MEDIUM
+
+
+def test_a_forgery_makes_nothing_unsure_that_somebody_vouches_for_until_it_is_authenticated() -> None:
+    own, forged = report("autoconfig", IMAPS, confidence=Confidence.HIGH), report("srv", FOREIGN)
+    assert confidences(own, forged) == {IMAPS.host: Confidence.HIGH, FOREIGN.host: Confidence.LOW}
+    assert confidences(own, signed(forged))[IMAPS.host] is Confidence.MEDIUM
+
+
+def test_unauthenticated_sources_that_disagree_leave_both_unsure() -> None:
+    other = report("mx", endpoint(host="b.example.com"))
+    assert set(confidences(report("srv", IMAPS), other).values()) == {Confidence.LOW}
+
+
+def test_an_alternative_that_one_source_has_beyond_the_other_is_less_sure_and_what_both_have_is_not() -> None:
+    both, extra = IMAPS, endpoint(host="b.example.com")
+    levels = confidences(report("autoconfig", both, extra, confidence=Confidence.HIGH), report("ispdb", both))
+    assert levels == {both.host: Confidence.HIGH, extra.host: Confidence.MEDIUM}
+
+
+UNVOUCHED = ("srv", "mailconf", "mx-autoconfig", "http-autoconfig")
+
+
+def leaves(host: str, domain: str = DOMAIN, source: str = "srv") -> bool:
+    return leaves_domain(candidate(endpoint(host=host), source), domain)
 
 
 def test_a_pointer_leaves_the_domain_at_the_registrable_domain() -> None:
-    def leaves(host: str, domain: str, source: str = "srv") -> bool:
-        return leaves_domain(candidate(endpoint(host=host), source), domain)
-
     assert not leaves("imap.example.com", "example.com")
     assert not leaves("imap.example.com", "mail.example.com")  # same owner
     assert leaves("imap.notexample.com", "example.com")
@@ -301,24 +407,58 @@ def test_a_pointer_leaves_the_domain_at_the_registrable_domain() -> None:
     assert leaves("imap.bar.co.uk", "foo.co.uk")
     assert not leaves("imap.foo.co.uk", "foo.co.uk")
     assert leaves("bar.github.io", "foo.github.io")
-    assert not leaves("imap.hoster.net", "example.com", "ispdb")
-    assert all(leaves("imap.hoster.net", "example.com", source) for source in ("mailconf", "mx-autoconfig"))
-    assert not any(
-        leaves("imap.hoster.net", "example.com", source) for source in ("mx", "mx-ispdb", "dns", "autodiscover")
-    )
-    assert leaves_domain(candidate(FOREIGN, "autodiscover", trusted=False), "example.com")  # found by SRV
-    both = candidate(FOREIGN, "srv")
-    assert not leaves_domain(both._replace(evidence=both.evidence + candidate(FOREIGN, "mx").evidence), "example.com")
 
 
-def test_sources_that_name_different_servers_are_a_conflict() -> None:
-    assert rank([report("autoconfig", IMAPS), report("ispdb", FOREIGN)], DOMAIN).conflicts == (IMAP,)
-    assert rank([report("autoconfig", IMAPS), report("ispdb", IMAPS)], DOMAIN).conflicts == ()
+@pytest.mark.parametrize("source", [*UNVOUCHED, "autodiscover"])
+def test_every_pointer_without_authentication_is_unsure_where_it_leaves_the_domain(source: str) -> None:
+    away = candidate(FOREIGN, source, trusted=False)
+    assert leaves_domain(away, DOMAIN)
+    assert confidences(report(source)._replace(candidates=(away,))) == {FOREIGN.host: Confidence.LOW}
+    inside = candidate(IMAPS, source, Confidence.MEDIUM, trusted=False)
+    assert not leaves_domain(inside, DOMAIN)
+    assert confidences(report(source)._replace(candidates=(inside,))) == {IMAPS.host: Confidence.MEDIUM}
+
+
+@pytest.mark.parametrize("source", ["ispdb", "autodiscover", "mx", "mx-ispdb", "dns"])
+def test_what_is_authenticated_or_leads_to_a_known_provider_vouches_for_a_host_elsewhere(source: str) -> None:
+    assert not leaves(FOREIGN.host, source=source)
+    pointer, voucher = candidate(FOREIGN, "srv"), candidate(FOREIGN, source)
+    assert not leaves_domain(pointer._replace(evidence=pointer.evidence + voucher.evidence), DOMAIN)
+
+
+def test_a_pointer_with_dnssec_or_to_a_server_of_a_known_provider_may_lead_elsewhere() -> None:
+    assert not leaves_domain(candidate(FOREIGN, "srv", trusted=True), DOMAIN)
+    (evidence,) = candidate(FOREIGN, "srv").evidence
+    known = Candidate(FOREIGN, (evidence._replace(provider="hoster"),), Confidence.MEDIUM)
+    assert not leaves_domain(known, DOMAIN)
+    assert authority(known, DOMAIN) == authority(candidate(IMAPS, "srv"), DOMAIN)
+
+
+def test_however_many_pointers_agree_nobody_vouches_for_a_host_elsewhere() -> None:
+    forged = [report(source, FOREIGN) for source in UNVOUCHED]
+    (away,) = rank(forged, DOMAIN).incoming
+    assert len(away.evidence) == len(UNVOUCHED)
+    assert leaves_domain(away, DOMAIN)
+    assert away.confidence is Confidence.LOW
+
+
+def test_sources_that_name_different_servers_are_a_conflict_and_those_who_disagree_are_named() -> None:
+    def conflicts(*reports: SourceReport) -> tuple[Disagreement, ...]:
+        return rank(reports, DOMAIN).conflicts
+
+    own = report("autoconfig", IMAPS)
+    assert conflicts(own, report("ispdb", FOREIGN)) == (Disagreement(IMAP, IMAPS.host, {"ispdb": (FOREIGN.host,)}),)
+    assert conflicts(own, report("ispdb", IMAPS)) == ()
     # Another port of the same host is an alternative, not a contradiction.
-    assert rank([report("autoconfig", IMAPS), report("ispdb", endpoint(port=143))], DOMAIN).conflicts == ()
-    assert rank([report("autoconfig", IMAPS), report("srv", FOREIGN)], DOMAIN).conflicts == (IMAP,)
+    assert conflicts(own, report("ispdb", endpoint(port=143))) == ()
+    # Forged or not, the user should know.
+    (disagreement,) = conflicts(own, report("srv", FOREIGN), report("dns", FOREIGN))
+    assert disagreement.others == {"dns": (FOREIGN.host,), "srv": (FOREIGN.host,)}
     # Two files of one server cannot contradict each other.
-    assert rank([report("autoconfig", IMAPS), report("well-known", FOREIGN)], DOMAIN).conflicts == ()
+    assert conflicts(own, report("well-known", FOREIGN)) == ()
+    # What is not recommended first is contradicted by nobody.
+    assert conflicts(report("autoconfig", IMAPS, FOREIGN), report("ispdb", IMAPS)) == ()
+    assert [c.protocol for c in conflicts(own, report("ispdb", FOREIGN), report("mx", endpoint(SMTP)))] == [IMAP]
 
 
 def test_silence_and_plaintext_contradict_nothing() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from documents import code, read
-from fakes import IMAP, PLAIN, POP3, SMTP, endpoint, failed, provider, report
+from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, endpoint, failed, provider, report
 from mailsetup import api, discovery, i18n, text
 from mailsetup.address import parse
 from mailsetup.answers import conclude, with_others
@@ -52,7 +52,7 @@ def reason_of(line: SourceReport) -> str:
 
 def test_why_settings_won_or_lost() -> None:
     reports = (report("autoconfig", IMAPS, SMTPS), report("well-known", SMTPS), report("ispdb", OLD))
-    assert reasons(lookup(*reports)) == ["recommended", "confirms it", "outranked by autoconfig"]
+    assert reasons(lookup(*reports)) == ["recommended", "confirms it", "disagrees with autoconfig"]
     assert reasons(lookup(report("autoconfig", endpoint(port=143, security=PLAIN)))) == ["unencrypted: not used"]
     assert reasons(lookup(report("autoconfig", OLD), report("ispdb", IMAPS), verified={OLD.key: False})) == [
         "connection failed",
@@ -64,14 +64,22 @@ def test_why_settings_won_or_lost() -> None:
 
 def test_the_winner_that_is_named_is_that_of_the_same_protocol() -> None:
     reports = (report("autoconfig", IMAPS), report("ispdb", SMTPS), report("srv", endpoint(SMTP, "b.example.com", 465)))
-    assert reasons(lookup(*reports))[-1] == "outranked by ispdb"
+    assert reasons(lookup(*reports))[-1] == "disagrees with ispdb"
     plain_first = report("srv", endpoint(POP3, "b.example.com", 110, PLAIN), endpoint(SMTP, "b.example.com", 465))
-    assert reasons(lookup(*reports[:2], plain_first))[-1] == "outranked by ispdb"
+    assert reasons(lookup(*reports[:2], plain_first))[-1] == "disagrees with ispdb"
+
+
+def test_an_alternative_of_the_recommended_host_is_outranked_and_another_host_disagrees() -> None:
+    same_host = report("ispdb", endpoint(port=143, security=STARTTLS))
+    assert reasons(lookup(report("autoconfig", IMAPS), same_host))[-1] == "outranked by autoconfig"
+    half = report("ispdb", IMAPS, endpoint(SMTP, "b.example.com", 465))
+    assert reasons(lookup(report("autoconfig", IMAPS, SMTPS), half))[-1] == "confirms it, but not SMTP"
+    assert reasons(lookup(report("autoconfig", IMAPS), report("ispdb", OLD, SMTPS)))[-1] == "recommended, but not IMAP"
 
 
 def test_with_every_candidate_shown_the_winner_is_the_same() -> None:
     answer = lookup(report("autoconfig", IMAPS), report("ispdb", OLD))
-    assert reasons(with_others(answer)) == reasons(answer) == ["recommended", "outranked by autoconfig"]
+    assert reasons(with_others(answer)) == reasons(answer) == ["recommended", "disagrees with autoconfig"]
 
 
 def test_why_there_are_no_settings() -> None:

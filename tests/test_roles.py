@@ -79,7 +79,7 @@ def test_every_role_of_a_loser_is_true_of_its_settings(
 def test_roles_change_nothing_else_in_a_ledger() -> None:
     lines = [report("autoconfig", IMAPS), failed("ispdb"), report("srv", OLD), report("mx")]
     assigned = assign(lines, rank(lines, DOMAIN))
-    assert [line._replace(role=None) for line in assigned] == lines
+    assert [line._replace(role=None, disagrees=()) for line in assigned] == lines
 
 
 def test_the_strongest_source_wins_and_those_that_agree_confirm() -> None:
@@ -132,6 +132,28 @@ def test_other_protocols_than_those_asked_for_are_no_rivals() -> None:
         "autoconfig": Role.WON,
         "srv": Role.NOT_ASKED_FOR,
     }
+
+
+def test_the_ledger_names_who_disagrees_and_about_what() -> None:
+    def disagreeing(*reports: SourceReport) -> dict[str, tuple[Protocol, ...]]:
+        return {line.source: line.disagrees for line in assign(reports, rank(reports, DOMAIN)) if line.disagrees}
+
+    other = endpoint(SMTP, "mx.example.com", 465)
+    assert disagreeing(report("autoconfig", IMAPS, SMTPS), report("ispdb", IMAPS, other), report("srv", OLD)) == {
+        "ispdb": (SMTP,),
+        "srv": (IMAP,),
+    }
+    assert disagreeing(report("autoconfig", IMAPS), report("ispdb", endpoint(port=143))) == {}  # another port
+    assert disagreeing(report("autoconfig", IMAPS), report("pacc", OLD)) == {}  # the same operator's words
+    assert disagreeing(report("autoconfig", IMAPS), report("ispdb", PLAIN_IMAP._replace(host="old.example.com"))) == {}
+
+
+def test_one_line_of_a_source_does_not_disagree_if_another_line_of_it_agrees() -> None:
+    lines = [
+        report("srv", endpoint(host=host))._replace(locator=host) for host in ("imap.example.com", "b.example.com")
+    ]
+    lines.append(report("autoconfig", IMAPS))
+    assert [line.disagrees for line in assign(lines, rank(lines, DOMAIN))] == [(), (), ()]
 
 
 def test_who_named_no_settings_has_no_role() -> None:
