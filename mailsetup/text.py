@@ -80,7 +80,9 @@ _NOTICES = {
     "export.display_name_ascii": N_(
         "The name “{name}” was written as “{fallback}”, because the format cannot hold it as it is."
     ),
-    "export.no_display_name": N_("This format holds no name: type “{name}” where the program asks for it."),
+    "export.no_display_name": N_(
+        "This format holds no name: type “{name}” where the program asks for it, or in the one that you write mail with."
+    ),
     "export.code_page": N_(
         "The name “{name}” was written for Chinese Windows (code page {code_page}): elsewhere it will be unreadable. "
         "There, give a name in ASCII letters with --name."
@@ -191,11 +193,11 @@ _ERRORS = {
     "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),
     "export.protocol": N_("this format cannot express {protocol}, the only protocol for incoming mail here ({host})"),
     "export.incoming_starttls": N_(
-        "this format cannot express STARTTLS for incoming mail ({protocol}); use --to {alternative} and set it by hand"
+        "this format cannot express STARTTLS for incoming mail ({protocol}); use --to {alternative}"
     ),
     "export.oauth2": N_(
         "{host} accepts only OAuth2 (a login in the browser), which this format cannot express: "
-        "add the account in the program itself; --to steps tells how"
+        "use --to thunderbird, or a program that asks for this login; --to steps tells how"
     ),
     "export.authentication": N_("this format cannot express the login that {host} asks for: {authentication}"),
     "export.unsafe_value": N_("this format cannot hold the value “{value}” ({field})"),

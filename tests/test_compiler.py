@@ -667,4 +667,6 @@ def test_a_port_that_contradicts_its_encryption_must_be_meant() -> None:
     assert provider.endpoints[-1].endpoint.port == 587
     assert "9: unknown word false, known are: true" in faults_of(odd.replace('587 tls"', '587 tls", unusual: false'))
     usual = changed("[smtp.example.com:465 tls]", '[{server: "smtp.example.com:465 tls", unusual: true}]')
-    assert faults_of(usual) == ["9: smtp.example.com:465 tls is usual"]
+    assert faults_of(usual) == [
+        "9: port and encryption of smtp.example.com:465 tls go together as usual: leave out unusual"
+    ]
