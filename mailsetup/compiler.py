@@ -76,6 +76,7 @@ _CLEAR_PORTS = {143: Protocol.IMAP, 110: Protocol.POP3, 25: Protocol.SMTP, 587: 
 _SAFEST_FIRST = tuple(Security)
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_LINK = re.compile(r"https://(?P<host>[^\s/:]+)(?::[0-9]+)?/\S*")
 _SERVER = re.compile(r"(?P<host>[^\s:]+):(?P<port>[0-9]{1,5}) (?P<security>[a-z]+)")
 
 
@@ -289,7 +290,7 @@ class _Entry:
 
     def _link(self, node: yaml.Node) -> str:
         text = self._file.text(node)
-        if text and not re.fullmatch(r"https://[^\s/]+/\S*", text):
+        if text and not _LINK.fullmatch(text):
             self._file.fault(node, _("{link} is not a link that begins with https://host/").format(link=text))
         return text
 
@@ -435,7 +436,7 @@ class _Entry:
     def _check_operators(self, servers: list[_Server], provider: Provider) -> None:
         """Report servers under a domain that nothing else in the entry knows: mostly a slip of the pen."""
         declared = self._read("server_domains", self._hosts) or ()
-        links = [link.split("/")[2].partition(":")[0] for link in (provider.webmail, provider.help) if link]
+        links = [match["host"] for link in (provider.webmail, provider.help) if link and (match := _LINK.match(link))]
         names = (*provider.domains, *provider.mx, *declared, *links)
         known = {registrable_domain(name.removeprefix("*").removeprefix(".")) for name in names}
         for server in servers:
