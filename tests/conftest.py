@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from lab import Authority, Lab, missing, open_lab, second
-from proofs import PROVED
+from proofs import PRODUCED, PROVED, codes_of
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Record what a test that passed has proved (its marks ``proves``)."""
+    """Record what a test that passed has proved (its marks ``proves`` and ``produces``)."""
     report = yield
     if report.when == "call" and report.passed:
         item.config.stash.setdefault(PROVED, set()).update(mark.args for mark in item.iter_markers("proves"))
+        item.config.stash.setdefault(PRODUCED, set()).update(codes_of(item))
     return report

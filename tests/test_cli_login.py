@@ -66,6 +66,7 @@ def test_a_token_works_in_the_place_of_a_password(lab: Lab, scheme: str) -> None
     assert (verdict["code"], verdict["mechanism"]) == (None, BEARER)
 
 
+@pytest.mark.produces("auth.oauth_token_rejected")
 @pytest.mark.parametrize("scheme", ["imaps", "pop3s", "smtps"])
 @pytest.mark.parametrize(
     "token", [issue(FRED, lifetime_s=-60), issue(WILMA), "none"], ids=["expired", "somebody else's", "no token"]
@@ -87,6 +88,7 @@ def test_a_token_comes_from_a_command(lab: Lab, tmp_path: Path) -> None:
     assert finished.code == 0
 
 
+@pytest.mark.produces("auth.oauth_not_offered")
 def test_a_server_that_takes_no_token_gets_none(lab: Lab) -> None:
     finished = run(
         *("probe", "imaps://mail.example.test", "--user", FRED, "--oauth-token-stdin", "--json", *lab.network_options),
@@ -190,6 +192,7 @@ def challenge(message: bytes) -> bytes:
     return b"334 " + base64.b64encode(message) + b"\r\n"
 
 
+@pytest.mark.produces("auth.server_signature_invalid")
 def test_a_server_that_does_not_know_the_password_is_an_impostor(authority: Authority) -> None:
     real = ScramServer(b"secret")
     steps: list[Step] = [
@@ -203,6 +206,7 @@ def test_a_server_that_does_not_know_the_password_is_an_impostor(authority: Auth
     assert verdict["remedy"]
 
 
+@pytest.mark.produces("auth.scram_cost")
 def test_a_server_that_asks_for_endless_computation_gets_none(authority: Authority) -> None:
     greedy = ScramServer(b"secret")
     greedy._offer = greedy._offer.replace(b"i=4096", b"i=2000000000")
@@ -216,6 +220,7 @@ def test_a_server_that_asks_for_endless_computation_gets_none(authority: Authori
     assert "2000000000" in verdict["message"]
 
 
+@pytest.mark.produces("starttls.stripped")
 @pytest.mark.parametrize("capability", [b"XXXXXXXA", b"XXXXXXXX", b"xxxxxxxa"])
 def test_an_offer_of_starttls_that_was_overwritten_is_an_attack(capability: bytes, authority: Authority) -> None:
     assert stripped(capability, authority) == "starttls.stripped"

@@ -141,12 +141,13 @@ FLAWS = {
 }
 
 
-@pytest.mark.parametrize("fault", sorted(FLAWS))
+@pytest.mark.produces
+@pytest.mark.parametrize(("fault", "code"), sorted(FLAWS.items()))
 @pytest.mark.parametrize("scheme", ["imaps", "pop3s", "imap"])
-def test_a_certificate_is_refused_for_its_own_fault_and_described(lab: Lab, fault: str, scheme: str) -> None:
+def test_a_certificate_is_refused_for_its_own_fault_and_described(lab: Lab, fault: str, code: str, scheme: str) -> None:
     finished = probe(lab, f"{scheme}://{fault}.example.test")
     verdict = result(finished)
-    assert (finished.code, verdict["code"], verdict["stage"]) == (4, FLAWS[fault], "tls")
+    assert (finished.code, verdict["code"], verdict["stage"]) == (4, code, "tls")
     assert verdict["tls"]["verified"] is False
     assert verdict["tls"]["names"]
     assert verdict["tls"]["not_after"]
@@ -166,6 +167,7 @@ def test_a_wrong_name_in_a_certificate_is_told_with_the_right_ones(lab: Lab) -> 
     assert "another.example.test" in verdict["message"]
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("target", "code", "stage", "exit_code"),
     [
@@ -201,6 +203,7 @@ def test_every_address_of_a_host_is_told(lab: Lab, host: str) -> None:
     assert sorted(a["outcome"] in {"failed", "skipped"} for a in addresses) == [False, True]
 
 
+@pytest.mark.produces("dns.private_address")
 def test_a_private_address_is_refused_unless_it_is_allowed(lab: Lab) -> None:
     options = [option for option in lab.network_options if option != "--allow-private"]
     verdict = result(run("probe", "imaps://mail.example.test", "--json", *options))
@@ -238,6 +241,7 @@ def test_a_login_works_with_every_kind_of_password(lab: Lab, target: str, stage:
     assert {"login"} <= set(verdict["timing_ms"])
 
 
+@pytest.mark.produces("auth.bad_credentials")
 @pytest.mark.parametrize(
     "target", ["imaps://mail.example.test", "pop3://mail.example.test", "smtp://smtp.example.test"]
 )
@@ -334,6 +338,7 @@ def test_an_endpoint_is_written_as_url_or_as_host_and_port(target: str, endpoint
     assert (verdict["protocol"], verdict["host"], verdict["port"], verdict["security"]) == endpoint
 
 
+@pytest.mark.produces("dns.timeout")
 def test_a_resolver_that_does_not_answer_is_nobody_elses_fault() -> None:
     with SilentUDP() as silent:
         finished = run(

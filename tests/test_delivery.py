@@ -179,6 +179,7 @@ def test_pop3_connects_again_to_see_what_is_new(authority: Authority) -> None:
     assert "DELE" not in " ".join(service.commands)
 
 
+@pytest.mark.produces("send.not_arrived")
 @pytest.mark.parametrize("protocol", [IMAP, POP3])
 def test_a_message_that_does_not_come_is_told_in_time_with_where_to_look(
     protocol: Protocol, authority: Authority
@@ -193,6 +194,7 @@ def test_a_message_that_does_not_come_is_told_in_time_with_where_to_look(
     assert "spam" in diagnosis.remedy[0]
 
 
+@pytest.mark.produces("send.unconfirmed")
 @pytest.mark.parametrize(
     ("protocol", "answers", "reason"),
     [(IMAP, {"SEARCH": "BAD no such command"}, "BAD no such command"), (POP3, {"TOP": "-ERR what"}, "-ERR what")],
@@ -204,6 +206,7 @@ def test_a_mailbox_that_cannot_be_searched_leaves_it_open(
     assert (smtp.ok, smtp.code, smtp.facts["reason"]) == (False, "send.unconfirmed", reason)
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("answers", "code"),
     [
@@ -241,6 +244,7 @@ def test_nothing_is_sent_after_a_refused_login(authority: Authority) -> None:
     assert {command.split()[0] for command in outgoing.commands} <= {"EHLO", "QUIT"}
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(("capabilities", "code"), [("", "send.no_international_address"), ("250-SMTPUTF8\r\n", None)])
 def test_an_international_address_needs_a_server_that_can_carry_it(
     capabilities: str, code: str | None, authority: Authority
@@ -251,6 +255,7 @@ def test_an_international_address_needs_a_server_that_can_carry_it(
     assert ("用户@site.test".encode() in service.sent) == (code is None)
 
 
+@pytest.mark.produces("auth.smtp_disabled")
 def test_an_account_that_may_receive_but_not_send_is_named(authority: Authority) -> None:
     known = a_provider("163")
     answers = {"AUTH": "550 User has no permission"}

@@ -96,6 +96,7 @@ def test_a_body_may_come_in_every_form_of_http(script: list[Step], authority: Au
     assert fetch(script, authority)[0].body == b"<xml>"
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("script", "code"),
     [
@@ -138,14 +139,17 @@ def test_a_body_of_exactly_the_limit_is_taken(authority: Authority) -> None:
     assert page.body == body
 
 
+@pytest.mark.produces("http.certificate")
 def test_a_certificate_for_another_name_ends_the_fetch(authority: Authority) -> None:
     assert failure(respond("HTTP/1.1 200 OK"), authority, names=("other.test",)) == "http.certificate"
 
 
+@pytest.mark.produces("http.private_address")
 def test_a_private_address_is_not_asked(authority: Authority) -> None:
     assert failure([StartTLS()], authority, allow_private=False) == "http.private_address"
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("location", "code"),
     [

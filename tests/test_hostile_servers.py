@@ -352,9 +352,9 @@ FAULTS |= {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_gets_its_code_at_its_stage_in_time(name: str, authority: Authority) -> None:
-    fault = FAULTS[name]
+@pytest.mark.produces
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_gets_its_code_at_its_stage_in_time(fault: Fault, authority: Authority) -> None:
     result = judge(fault.script, fault.scheme, authority)
     assert (result["code"], result["stage"]) == (fault.code, fault.stage)
 
@@ -369,6 +369,7 @@ EOF_CODES = {
 RESET_CODES = EOF_CODES | {Stage.GREETING: "tcp.reset"}
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize("scheme", LOGIN)
 @pytest.mark.parametrize(
     ("ending", "codes"), [(Close(), EOF_CODES), (Reset(), RESET_CODES)], ids=["end of input", "reset"]
@@ -384,6 +385,7 @@ def test_a_connection_may_break_at_every_stage(
         assert (result["code"], result["stage"]) == (codes[stage], stage), f"{scheme} {reached}"
 
 
+@pytest.mark.produces("greeting.eof", "tcp.reset", "starttls.eof")
 @pytest.mark.parametrize("scheme", BEFORE_TLS)
 @pytest.mark.parametrize("ending", [Close(), Reset()], ids=["end of input", "reset"])
 def test_a_connection_may_break_around_starttls(scheme: str, ending: Step, authority: Authority) -> None:
@@ -418,6 +420,7 @@ def serve(context: ssl.SSLContext) -> Behaviour:
     return handshake
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize("scheme", LOGIN)
 @pytest.mark.parametrize(("behaviour", "code"), [(hang_up, "tls.eof"), (reset, "tls.reset")])
 def test_a_connection_may_break_during_the_handshake(
@@ -450,6 +453,7 @@ def test_what_acts_on_a_terminal_is_never_shown(scheme: str, script: list[Step],
     play(script, scheme, authority, "--debug")
 
 
+@pytest.mark.produces("auth.app_password")
 def test_a_refusal_in_gbk_is_readable(authority: Authority) -> None:
     refusal = "请使用授权码登录".encode("gbk")
     (_, greeting), (_, capability), (_, login), *_rest = LOGIN["smtps"]
@@ -481,6 +485,7 @@ def no_common_cipher(context: ssl.SSLContext) -> None:
     context.set_ciphers("ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0")  # SHA-1, which Python's clients do not offer
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("alter", "code"),
     [
@@ -501,6 +506,7 @@ def test_what_a_server_demands_of_tls_is_told_apart(
     assert (result["code"], result["outcome"]) == (code, "failed")
 
 
+@pytest.mark.produces("greeting.tls_on_plaintext_port")
 def test_tls_on_a_starttls_port_is_recognised(authority: Authority) -> None:
     result = judge([StartTLS(), Say(b"* OK ready\r\n"), Wait()], "imap", authority, timeout_s=3)
     assert (result["code"], result["stage"]) == ("greeting.tls_on_plaintext_port", Stage.GREETING)

@@ -63,6 +63,7 @@ def truncated(question: bytes) -> bytes:
     return answer.to_wire()
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("reply", "code"),
     [
@@ -84,6 +85,7 @@ def test_each_way_a_name_server_fails_has_its_code(reply: Callable[[bytes], byte
     assert failure.value.code == code
 
 
+@pytest.mark.produces("dns.cname_loop")
 def test_an_alias_that_leads_back_to_itself_has_its_code() -> None:
     circle = NameServer({("a.test", "CNAME"): ["b.test."], ("b.test", "CNAME"): ["a.test."]})
     with circle as server, pytest.raises(LookupFailed) as failure:
@@ -91,6 +93,7 @@ def test_an_alias_that_leads_back_to_itself_has_its_code() -> None:
     assert failure.value.code == "dns.cname_loop"
 
 
+@pytest.mark.produces("dns.malformed")
 def test_an_answer_over_tcp_that_makes_no_sense_has_its_code() -> None:
     async def ask() -> None:
         with ScriptedUDP(truncated) as udp:
@@ -103,6 +106,7 @@ def test_an_answer_over_tcp_that_makes_no_sense_has_its_code() -> None:
     assert failure.value.code == "dns.malformed"
 
 
+@pytest.mark.produces("dns.unreachable")
 def test_a_name_server_to_which_nothing_can_be_sent_has_its_code() -> None:
     with pytest.raises(LookupFailed) as failure:
         with_network(lambda network: network.addresses("a.test"), "255.255.255.255")
@@ -305,6 +309,7 @@ def test_a_refused_first_address_is_passed_over_and_told() -> None:
     ]
 
 
+@pytest.mark.produces("tcp.refused")
 def test_the_reason_of_a_failed_connection_is_the_one_that_says_most() -> None:
     async def connect(network: Network) -> object:
         return await network.connect_to(["255.255.255.255", LOOPBACK], unused_port())
@@ -314,6 +319,7 @@ def test_the_reason_of_a_failed_connection_is_the_one_that_says_most() -> None:
     assert failure.value.code == "tcp.refused"
 
 
+@pytest.mark.produces("tcp.timeout")
 @linux
 def test_a_connection_that_nobody_accepts_ends_at_the_deadline() -> None:
     started = time.monotonic()

@@ -156,6 +156,7 @@ def test_words_of_one_provider_are_not_applied_at_another(authority: Authority) 
     assert (result.code, result.refusal) == ("auth.bad_credentials", None)
 
 
+@pytest.mark.produces("auth.service_disabled")
 def test_where_nobody_knows_the_provider_the_remedy_has_a_condition(authority: Authority) -> None:
     result = probed(smtp(b"550 User has no permission"), authority)
     assert result.code == "auth.service_disabled"
@@ -168,6 +169,7 @@ def test_words_that_many_use_say_nothing_where_nobody_knows_the_provider(authori
     assert probed(smtp(FAILED.encode()), authority).refusal is None
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("protocol", "script", "provider", "stage", "code"),
     [
@@ -189,6 +191,7 @@ def test_words_are_known_at_every_stage(
     assert remedies(result, known)[0] == result.refusal.en
 
 
+@pytest.mark.produces("auth.temporary")
 def test_a_refusal_that_passes_may_be_tried_again(authority: Authority) -> None:
     result = probed(smtp(b"535 ERR.LOGIN.SYSTEMBUSY"), authority, known=entry("netease-qiye"))
     assert (result.code, result.retryable) == ("auth.temporary", True)

@@ -91,6 +91,7 @@ def test_the_account_is_tried_and_left_as_it_was(lab: Lab, target: str, sent: li
     assert answered in finished.stderr
 
 
+@pytest.mark.produces("auth.bad_credentials")
 @pytest.mark.parametrize("user", [FRED, "nobody@example.test"], ids=["wrong password", "unknown user"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_refused_login_is_the_users_fault_and_tried_once(lab: Lab, target: str, user: str) -> None:
@@ -136,6 +137,7 @@ def test_logindisabled_holds_before_tls_and_is_gone_after_it(lab: Lab) -> None:
     assert "LOGINDISABLED" not in verdict["capabilities"]
 
 
+@pytest.mark.produces
 @pytest.mark.parametrize(
     ("target", "code"),
     [
