@@ -14,6 +14,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 -- this is where an older Python is turned away
@@ -146,6 +148,36 @@ def demonstrate() -> None:
     say('installed; call it as: "' + program + '" lookup you@example.org')
 
 
+def run_tests() -> bool:
+    """Run all tests: those of the exports and the others at the same time, shown one after the other.
+
+    Both mostly wait, for servers and for other people's programs. Each half proves what its own documents claim.
+    """
+    pytest = [PYTHON, "-m", "coverage", "run", "--parallel-mode", "-m", "pytest"]
+    say("testing the exports first; the other tests run meanwhile and are shown after them")
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "others.txt"
+        with log.open("wb") as output:
+            others = subprocess.Popen(
+                [*pytest, "--ignore=tests/exporters"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            )
+        try:
+            passed = run(*pytest, "tests/exporters")
+            with log.open("rb") as output:
+                while True:
+                    ended = others.poll() is not None
+                    text = output.read()
+                    sys.stdout.buffer.write(text)
+                    sys.stdout.flush()
+                    if ended and not text:
+                        break
+                    time.sleep(0.2)
+        finally:
+            others.kill()
+            others.wait()
+        return passed and others.returncode == 0
+
+
 def test(arguments: list[str]) -> None:
     """Install for development, then check data, style, types, behaviour and coverage."""
     install(str(ROOT) + "[test]", "--editable")
@@ -155,9 +187,10 @@ def test(arguments: list[str]) -> None:
         "ruff check": run(PYTHON, "-m", "ruff", "check", "--quiet"),
         "ruff format": run(PYTHON, "-m", "ruff", "format", "--check", "--quiet"),
         "mypy": run(PYTHON, "-m", "mypy", "--no-error-summary"),
-        "pytest": run(PYTHON, "-m", "coverage", "run", "-m", "pytest", *arguments),
+        "pytest": run(PYTHON, "-m", "pytest", *arguments) if arguments else run_tests(),
     }
     if not arguments:
+        run(PYTHON, "-m", "coverage", "combine", "--quiet")
         included = ",".join("mailsetup/" + name for name in PURE)
         gate = ("--include=" + included, "--fail-under=" + str(MINIMUM_PERCENT), "--show-missing", "--skip-covered")
         checks["coverage of the layers without I/O"] = run(PYTHON, "-m", "coverage", "report", *gate, silent=True)
