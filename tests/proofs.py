@@ -77,12 +77,15 @@ def write_proves() -> None:
 
 
 def write_produces() -> None:
-    """Write as JSON which codes tests claim to produce."""
+    """Write as JSON which codes tests claim to produce; end with an error if a mark claims none."""
+    items = [item for item in _collect("produces") if item.get_closest_marker("produces")]
     found = {
         Producer(code, item.path.relative_to(_HERE).as_posix(), item.name.partition("[")[0], "servers" in item.keywords)
-        for item in _collect("produces")
+        for item in items
         for code in codes_of(item)
     }
+    if idle := {item.name.partition("[")[0] for item in items} - {producer.test for producer in found}:
+        sys.exit(f"marked to produce a code, but neither the mark nor a parameter says which: {idle}")
     print(json.dumps(sorted(found)))  # noqa: T201  # what the caller reads
 
 

@@ -34,16 +34,20 @@ def judge(
     ca_file: Path | None = None,
     password: str = PASSWORD,
     timeout_s: float = 5,
+    received: list[bytes] | None = None,
 ) -> Any:
-    """The verdict on a login to a server that plays ``script``."""
+    """The verdict on a login to a server that plays ``script``; ``received`` is extended by the lines it got."""
     further = [] if ca_file is None else ["--ca-file", str(ca_file)]  # the last one counts
 
     async def converse() -> Any:
         async with ScriptedServer(script, context or authority.server_context(HOST)) as server:
             arguments = ("--user", USER, "--json", *further)
-            return await asyncio.to_thread(
+            finished = await asyncio.to_thread(
                 probe, server, scheme, authority, *arguments, password=password, timeout_s=timeout_s
             )
+            if received is not None:
+                received.extend(server.lines)
+            return finished
 
     (verdict,) = asyncio.run(converse()).record["results"]
     return verdict
@@ -81,8 +85,10 @@ def pop3s(*capabilities: str) -> list[Step]:
     ],
 )
 def test_an_offer_that_cannot_be_used_is_not(scheme: str, offer: list[Step], code: str, authority: Authority) -> None:
-    verdict = judge([*offer, Expect(), Wait()], scheme, authority, password="😀")
+    received: list[bytes] = []
+    verdict = judge([*offer, Expect(), Wait()], scheme, authority, password="😀", received=received)
     assert (verdict["code"], verdict["stage"], verdict["mechanism"]) == (code, Stage.LOGIN, None)
+    assert received == {"smtps": [b"EHLO [127.0.0.1]"], "imaps": [], "pop3s": [b"CAPA"]}[scheme]  # and no login
 
 
 def refusing(scheme: str, reply: str) -> list[Step]:
