@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self, cast
 
 from . import portal
 from .answers import conclude
@@ -107,28 +107,66 @@ async def discover(
     web = Web(network.until(deadline.within(deadline.remaining() * share)))
     label = "x" + secrets.token_hex(8)
     target = Target(address, index, options.ispdb, options.send_address, unused_label=label)
-    found = await _ask_all(target, web, protocols, allow_http=options.allow_http, whole_ledger=whole_ledger)
-    if await _is_captive(found, target, web):
-        found = portal.disbelieved(found)
-    reports = found if known is None else [known, *found]
-    reports = await _guess(reports, target, Web(network), protocols, verify=options.verify)
-    ranking = rank(reports, address.domain, protocols)
+    database = [] if known is None else [known]
     live: list[ProbeResult] = []
-    while options.verify and (untried := _to_verify(ranking, live)):
-        live += await asyncio.gather(*(probe_endpoint(candidate, network) for candidate in untried))
-        ranking = rank(reports, address.domain, protocols, {r.candidate.endpoint.key: _verdict(r) for r in live})
+    async with _Connections(network) as connections:
+
+        def connect_early(found: list[SourceReport]) -> None:
+            if options.verify:
+                connections.start(_to_verify(rank([*database, *found], address.domain, protocols), live))
+
+        found = await _ask_all(
+            target, web, protocols, connect_early, allow_http=options.allow_http, whole_ledger=whole_ledger
+        )
+        if await _is_captive(found, target, web):
+            found = portal.disbelieved(found)
+        reports = await _guess([*database, *found], target, Web(network), protocols, verify=options.verify)
+        ranking = rank(reports, address.domain, protocols)
+        while options.verify and (untried := _to_verify(ranking, live)):
+            live += await connections.results(untried)
+            ranking = rank(reports, address.domain, protocols, {r.candidate.endpoint.key: _verdict(r) for r in live})
     answer = conclude(query, address, reports, ranking, protocols, started)
     return answer._replace(reports=(*answer.reports, *(_live_report(result) for result in live)))
+
+
+class _Connections:
+    """Live connections to what was found, one to each setting; leaving the block ends those that nobody waited for."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._tasks: dict[tuple[str, str, int, str], asyncio.Task[ProbeResult]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def start(self, candidates: Iterable[Candidate]) -> None:
+        """Connect to those that are not being connected to yet."""
+        for candidate in candidates:
+            key = candidate.endpoint.key
+            if key not in self._tasks:
+                self._tasks[key] = asyncio.create_task(probe_endpoint(candidate, self._network))
+
+    async def results(self, candidates: Sequence[Candidate]) -> list[ProbeResult]:
+        """The verdicts on ``candidates``, in their order."""
+        self.start(candidates)
+        return await asyncio.gather(*(self._tasks[candidate.endpoint.key] for candidate in candidates))
 
 
 async def _ask_all(
     target: Target,
     net: Net,
     protocols: frozenset[Protocol] = frozenset(Protocol),
+    decided: Callable[[list[SourceReport]], None] = lambda _reports: None,
     *,
     allow_http: bool,
     whole_ledger: bool,
 ) -> list[SourceReport]:
+    """The ledger of every source but guesses; ``decided`` is told early what no weaker source can change."""
     unwanted = (guess,) if allow_http else (guess, http_autoconfig)
     sources = [source for source in SOURCES if source not in unwanted]
     loop = asyncio.get_running_loop()
@@ -142,6 +180,7 @@ async def _ask_all(
                 task.result()  # expected trouble is in the reports: an exception here is a bug, and propagates
             if pending and not whole_ledger and _decided(tasks, protocols):
                 # Answers that are as good as here may still confirm or contradict.
+                decided([report for task in tasks if task.done() for report in task.result()])
                 grace_s = GRACE_S + GRACE_FACTOR * (loop.time() - started)
                 _done, pending = await asyncio.wait(pending, timeout=grace_s)
                 break

@@ -7,6 +7,7 @@ open port proves nothing. Where every name exists, names prove nothing either, a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from ..errors import LookupFailed
 from ..model import (
@@ -61,18 +62,29 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
             addresses = [error.facts["address"]]
         return Found(detail=f"{name} -> {addresses[0]}", notices=(Notice(WILDCARD),))
 
-    check = await ask(NAME, f"*.{domain}", every_name_exists)
-    if check.notices or check.status is Status.FAILED:
-        return [check]
     wanted = [protocol for protocol in Protocol if protocol in target.guessable]
-    return list(await asyncio.gather(*(_ask(protocol, domain, net) for protocol in wanted)))
+    # Which names exist is asked meanwhile: on a slow network every question one after the other counts.
+    existing = [asyncio.create_task(_existing(_names(protocol, domain), net)) for protocol in wanted]
+    try:
+        check = await ask(NAME, f"*.{domain}", every_name_exists)
+        if check.notices or check.status is Status.FAILED:
+            return [check]
+        return list(
+            await asyncio.gather(*(_ask(p, domain, hosts, net) for p, hosts in zip(wanted, existing, strict=True)))
+        )
+    finally:
+        for task in existing:
+            task.cancel()
+        await asyncio.gather(*existing, return_exceptions=True)
 
 
-async def _ask(protocol: Protocol, domain: str, net: Net) -> SourceReport:
-    names = [label + domain for label in _LABELS[protocol]]
+def _names(protocol: Protocol, domain: str) -> list[str]:
+    return [label + domain for label in _LABELS[protocol]]
 
+
+async def _ask(protocol: Protocol, domain: str, existing: Awaitable[list[str]], net: Net) -> SourceReport:
     async def question() -> Found:
-        hosts = await _existing(names, net)
+        hosts = await existing
         guesses = [
             Candidate(
                 Endpoint(protocol, host, port, security, USERNAME_UNKNOWN),
@@ -84,7 +96,7 @@ async def _ask(protocol: Protocol, domain: str, net: Net) -> SourceReport:
         ]
         return interpret(await _try(guesses, net))
 
-    return await ask(NAME, ", ".join(names), question)
+    return await ask(NAME, ", ".join(_names(protocol, domain)), question)
 
 
 async def _existing(names: list[str], net: Net) -> list[str]:

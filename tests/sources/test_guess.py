@@ -73,6 +73,20 @@ def test_implicit_tls_comes_before_starttls_and_the_likelier_name_before_the_oth
 PORTS = {IMAP: (":993", ":143"), POP3: (":995", ":110"), SMTP: (":465", ":587")}
 
 
+def test_which_names_exist_is_asked_while_it_is_checked_whether_all_do() -> None:
+    names = ("imap.example.com", "mail.example.com", ANY)
+    hosts, delays = dict.fromkeys(names[:2], HERE), dict.fromkeys((f"A {name}" for name in names), 1.0)
+    working: dict[str, str | None] = {"imap.example.com:993": None}
+    (report,), _net, seconds = discover(hosts, working, IMAP, delays=delays)
+    assert report.status is Status.FOUND
+    assert seconds == pytest.approx(1.0)
+    delays = {f"A {ANY}": 1.0, "A imap.example.com": 9.0}
+    (report,), net, seconds = discover({ANY: HERE}, working, IMAP, delays=delays)
+    assert report.status is Status.NOTHING
+    assert seconds == pytest.approx(1.0)
+    assert net.given_up == ["A imap.example.com"]
+
+
 def test_names_without_addresses_are_not_tried() -> None:
     _report, net, _seconds = imap(["mail.example.com"], {})
     assert tried(net) == ["mail.example.com:993", "mail.example.com:143"]
