@@ -137,6 +137,8 @@ def install_servers() -> None:
         say("note: tests with real mail, DNS and web servers need Linux and root, and are skipped")
     elif not install_packages([line for line in lines if line and not line.startswith("#")]):
         say("note: the packages in tests/lab/packages.txt cannot be installed; tests that need them do not run")
+    elif not run(PYTHON, str(ROOT / "tests" / "lab" / "unpacking.py"), silent=True):
+        say("note: the packages in tests/lab/unpacked.txt cannot be fetched; tests that need them do not run")
 
 
 def demonstrate() -> None:
