@@ -153,7 +153,7 @@ async def discover_async(
         address,
         index(),
         options,
-        resolver or Resolver(options.nameservers),
+        resolver or Resolver(options.nameservers, trust_ad=options.trust_ad),
         known=known,
         protocols=frozenset(protocols),
         whole_ledger=whole_ledger,
@@ -212,7 +212,7 @@ async def probe_async(
     from .resolver import Resolver
 
     options = options or NetworkOptions()
-    resolver = resolver or Resolver(options.nameservers)
+    resolver = resolver or Resolver(options.nameservers, trust_ad=options.trust_ad)
     secret = _secret(password, token)
     work = await plan_async(
         target, protocols=protocols, everything=everything, username=username, options=options, resolver=resolver

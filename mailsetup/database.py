@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .index import Index
-from .model import Candidate, Confidence, Endpoint, Evidence, Provider, ProviderStatus, SourceReport, Status
+from .model import (
+    Candidate,
+    Confidence,
+    Endpoint,
+    Evidence,
+    Provider,
+    ProviderStatus,
+    Security,
+    SourceReport,
+    Status,
+)
 
 NAME = "providers"
 
@@ -47,6 +59,25 @@ def support(provider: Provider) -> str:
         for conflict in provider.conflicts
     ]
     return "; outvoted: ".join([words, *rivals])
+
+
+def owner_of(host: str, index: Index) -> str | None:
+    """The id of the provider whose server ``host`` is: of an active one, and not from old mentions only."""
+    return _owners(index).get(host)
+
+
+@lru_cache(maxsize=1)
+def _owners(index: Index) -> dict[str, str]:
+    # Whoever registers a name that only an old mention has can receive passwords there.
+    return {
+        rated.endpoint.host: provider.id
+        for provider in index
+        if provider.status is ProviderStatus.ACTIVE
+        for rated in provider.endpoints
+        if rated.confidence is not Confidence.LOW
+        and rated.endpoint.security is not Security.PLAIN
+        and "%" not in rated.endpoint.host
+    }
 
 
 def _is_only_reported(domain: str, provider: Provider) -> bool:

@@ -35,7 +35,7 @@ from .model import (
 )
 from .net import Network
 from .prober import probe_endpoint
-from .ranking import Ranking, rank
+from .ranking import Ranking, authority, rank, strongest
 from .resolver import Resolver
 from .sources import (
     Net,
@@ -106,7 +106,9 @@ async def discover(
     share = 1 - VERIFICATION_SHARE if options.verify else 1.0
     web = Web(network.until(deadline.within(deadline.remaining() * share)))
     label = "x" + secrets.token_hex(8)
-    target = Target(address, index, options.ispdb, options.send_address, unused_label=label)
+    target = Target(
+        address, index, options.ispdb, options.send_address, unused_label=label, dnssec=resolver.validates
+    )
     database = [] if known is None else [known]
     live: list[ProbeResult] = []
     async with _Connections(network) as connections:
@@ -178,7 +180,7 @@ async def _ask_all(
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # expected trouble is in the reports: an exception here is a bug, and propagates
-            if pending and not whole_ledger and _decided(tasks, protocols):
+            if pending and not whole_ledger and _decided(sources, tasks, target, protocols):
                 # Answers that are as good as here may still confirm or contradict.
                 decided([report for task in tasks if task.done() for report in task.result()])
                 grace_s = GRACE_S + GRACE_FACTOR * (loop.time() - started)
@@ -254,14 +256,24 @@ def _despite_wildcard(report: SourceReport, target: Target) -> SourceReport:
     return report
 
 
-def _decided(tasks: list[asyncio.Task[list[SourceReport]]], protocols: frozenset[Protocol]) -> bool:
-    """Whether a source named servers for what is wanted, and every stronger one has answered."""
+def _decided(
+    sources: Sequence[Source],
+    tasks: Sequence[asyncio.Task[list[SourceReport]]],
+    target: Target,
+    protocols: frozenset[Protocol],
+) -> bool:
+    """Whether a source named servers for what is wanted, and every one has answered that may be stronger."""
+    domain = target.address.domain
     for task in tasks:
         if not task.done():
             return False
-        endpoints = [c.endpoint for report in task.result() for c in report.candidates]
-        if _suffices({e.protocol for e in endpoints if e.security is not Security.PLAIN}, protocols):
-            return True
+        candidates = [candidate for report in task.result() for candidate in report.candidates]
+        usable = [candidate for candidate in candidates if candidate.endpoint.security is not Security.PLAIN]
+        if _suffices({candidate.endpoint.protocol for candidate in usable}, protocols):
+            # DNSSEC, or a pointer that leads elsewhere, may put a source before those that it stands behind.
+            weakest = max(authority(candidate, domain) for candidate in usable)
+            outstanding = (source.NAME for source, other in zip(sources, tasks, strict=True) if not other.done())
+            return all(strongest(name, dnssec=target.dnssec) >= weakest for name in outstanding)
     return False
 
 

@@ -18,7 +18,7 @@ from .errors import ConnectFailed, FetchFailed, NetworkError
 from .model import Candidate, ProbeResult
 from .net import Network, Stream
 from .prober import probe_endpoint
-from .sources import MXRecord, Page, SRVRecord
+from .sources import MXRecord, Page, Records, SRVRecord
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -49,19 +49,19 @@ class Web:
         self._network = network
         self._context = tls.client_context(network.options.ca_file)
 
-    async def mx(self, domain: str) -> list[MXRecord]:
+    async def mx(self, domain: str) -> Records[MXRecord]:
         """See ``sources.Net``."""
         return await self._network.mx(domain)
 
-    async def srv(self, name: str) -> list[SRVRecord]:
+    async def srv(self, name: str) -> Records[SRVRecord]:
         """See ``sources.Net``."""
         return await self._network.srv(name)
 
-    async def txt(self, name: str) -> list[str]:
+    async def txt(self, name: str) -> Records[str]:
         """See ``sources.Net``."""
         return await self._network.txt(name)
 
-    async def cname(self, name: str) -> str | None:
+    async def cname(self, name: str) -> Records[str]:
         """See ``sources.Net``."""
         return await self._network.cname(name)
 

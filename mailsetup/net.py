@@ -22,7 +22,7 @@ from .deadline import Deadline
 from .errors import ConnectFailed, LookupFailed
 from .model import AddressResult, NetworkOptions
 from .resolver import Resolver
-from .sources import MXRecord, SRVRecord
+from .sources import MXRecord, Records, SRVRecord
 
 if TYPE_CHECKING:
     pass
@@ -53,27 +53,28 @@ class Network:
         """The same network with another deadline."""
         return Network(self.options, self._resolver, deadline)
 
-    async def mx(self, domain: str) -> list[MXRecord]:
+    async def mx(self, domain: str) -> Records[MXRecord]:
         """See ``sources.Net``."""
         answer = await self._resolver.ask(domain, "MX", self.deadline)
-        records = answer.rrset or ()
-        return sorted(MXRecord(int(r.preference), _dns_name(r.exchange)) for r in records)
+        records = sorted(MXRecord(int(r.preference), _dns_name(r.exchange)) for r in answer.rrset or ())
+        return Records(records, self._resolver.validator(answer))
 
-    async def srv(self, name: str) -> list[SRVRecord]:
+    async def srv(self, name: str) -> Records[SRVRecord]:
         """See ``sources.Net``."""
         answer = await self._resolver.ask(name, "SRV", self.deadline)
-        records = answer.rrset or ()
-        return [SRVRecord(int(r.priority), int(r.weight), int(r.port), _dns_name(r.target)) for r in records]
+        places = ((int(r.priority), int(r.weight), int(r.port), _dns_name(r.target)) for r in answer.rrset or ())
+        return Records((SRVRecord(*place) for place in places), self._resolver.validator(answer))
 
-    async def txt(self, name: str) -> list[str]:
+    async def txt(self, name: str) -> Records[str]:
         """See ``sources.Net``."""
         answer = await self._resolver.ask(name, "TXT", self.deadline)
-        return sorted(b"".join(r.strings).decode("utf-8", "replace") for r in answer.rrset or ())
+        texts = sorted(b"".join(r.strings).decode("utf-8", "replace") for r in answer.rrset or ())
+        return Records(texts, self._resolver.validator(answer))
 
-    async def cname(self, name: str) -> str | None:
+    async def cname(self, name: str) -> Records[str]:
         """See ``sources.Net``."""
         answer = await self._resolver.ask(name, "CNAME", self.deadline)
-        return next((_dns_name(r.target) for r in answer.rrset or ()), None)
+        return Records([_dns_name(r.target) for r in answer.rrset or ()][:1], self._resolver.validator(answer))
 
     async def addresses(self, host: str) -> list[str]:
         """The IP addresses of ``host``, IPv6 and IPv4 in turn (RFC 8305 §4); raise LookupFailed.

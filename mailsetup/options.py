@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from . import __version__
+from .errors import InputError
 from .i18n import LANGUAGES, _
 from .model import NetworkOptions, Protocol
 
@@ -55,6 +56,9 @@ def common(command: Command) -> Command:
 
 def _check(options: NetworkOptions) -> None:
     """Raise InputError for an unusable value now, even if this call would not come to use it."""
+    if options.trust_ad and not options.nameservers:
+        # A network announces its resolvers itself: whom to believe must not be its choice.
+        raise InputError("input.trust_ad")
     if options.nameservers:
         from .resolver import nameserver
 
@@ -109,6 +113,7 @@ def network(command: Command, jobs_option: Callable[[Command], Command] | None =
             send_address=values.pop("send_address"),
             ispdb=None if values.pop("no_ispdb") else ispdb,
             jobs=values.pop("jobs"),
+            trust_ad=values.pop("trust_ad"),
         )
         _check(options)
         return command(options=options, **values)
@@ -123,6 +128,7 @@ def network(command: Command, jobs_option: Callable[[Command], Command] | None =
         click.option("--allow-http", is_flag=True, help=_("Also fetch over plain http (untrusted, ranked last).")),
         click.option("--allow-private", is_flag=True, help=_("Accept private and loopback addresses.")),
         click.option("--ca-file", metavar="FILE", help=_("PEM file with further trusted CA certificates.")),
+        click.option("--trust-ad", is_flag=True, help=_("Believe --nameserver when it says that DNSSEC is valid.")),
         click.option("--nameserver", multiple=True, metavar="IP[:PORT]", help=_("Ask this resolver (repeatable).")),
         click.option(
             "--timeout",

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .address import parse_port
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     import dns.resolver
 
 QUERY_TIMEOUT_S = 2.0  # one UDP question to one name server, before it is repeated or the next one asked
+RESOLV_CONF = "/etc/resolv.conf"
+# They pass on what another server says, and with it the AD bit: systemd-resolved (its stub, and the one without
+# processing) and the resolver inside containers of Docker. That their address is one of this machine means nothing.
+_FORWARDERS = frozenset({"127.0.0.53", "127.0.0.54", "127.0.0.11"})
 CACHED_ANSWERS = 2000  # a few kilobytes each, so that memory stays flat however many names are asked
 QUESTION_LIMIT_S = 10.0  # to all of them together; whoever waits for the answer has a deadline of his own
 Key = tuple[str, str]  # name and type
@@ -24,10 +29,16 @@ Key = tuple[str, str]  # name and type
 class Resolver:
     """DNS questions with answers shared by everything that runs on one event loop."""
 
-    def __init__(self, nameservers: tuple[str, ...] = ()) -> None:
-        """Raise InputError for a name server that is not an IP address, LookupFailed if the system names none."""
+    _believed: frozenset[str] = frozenset()
+
+    def __init__(self, nameservers: tuple[str, ...] = (), *, trust_ad: bool = False) -> None:
+        """``trust_ad`` says that ``nameservers``, and the way to them, are to be trusted when they report validation.
+
+        Raise InputError for a name server that is not an IP address, LookupFailed if the system names none.
+        """
         # 100 ms and more: imported here, on the network path only.
         import dns.asyncresolver
+        import dns.flags
         import dns.nameserver
         import dns.resolver
 
@@ -37,11 +48,30 @@ class Resolver:
             raise LookupFailed("dns.no_resolver") from None
         if nameservers:
             self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*nameserver(text)) for text in nameservers]
+            addresses = [nameserver(text)[0] for text in nameservers]
+        else:
+            addresses = [str(address) for address in self._resolver.nameservers]
+        self._believed = believed(addresses, trust_ad=bool(nameservers) and trust_ad)
+        if self._believed:
+            # RFC 6840 §5.7: who asks for the AD bit without DO gets it without the signatures.
+            self._resolver.flags = dns.flags.RD | dns.flags.AD
         self._resolver.timeout = QUERY_TIMEOUT_S
         self._resolver.use_search_by_default = False
         self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
         self._running: dict[Key, asyncio.Task[dns.resolver.Answer | LookupFailed]] = {}
         self._waiting: Counter[Key] = Counter()  # how many wait for each of them
+
+    @property
+    def validates(self) -> bool:
+        """Whether answers may turn out to be validated with DNSSEC by a resolver that is trusted."""
+        return bool(self._believed)
+
+    def validator(self, answer: dns.resolver.Answer) -> str | None:
+        """The address of the trusted resolver that has validated ``answer`` (AD, RFC 4035 §3.2.3), None if none has."""
+        import dns.flags
+
+        authentic = answer.response.flags & dns.flags.AD and answer.nameserver in self._believed
+        return answer.nameserver if authentic else None
 
     async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
         """The answer for ``name``, empty if the name has no such record; raise LookupFailed."""
@@ -82,6 +112,30 @@ class Resolver:
         except dns.exception.DNSException:
             code = "dns.malformed"
         return LookupFailed(code, name=name)
+
+
+def believed(addresses: Iterable[str], *, trust_ad: bool = False, resolv_conf: str = RESOLV_CONF) -> frozenset[str]:
+    """Those resolvers of ``addresses`` that are believed when they say that they validated an answer (RFC 4035 §4.9.3).
+
+    The bit that says so is protected by nothing on its way. So the way must not leave this machine, or the user
+    (``trust_ad``) says that it is safe. Forwarders at addresses of this machine are believed if the system's
+    configuration says what the C library wants to read there as well: ``options trust-ad`` (resolv.conf(5)).
+    """
+    addresses = tuple(addresses)
+    if trust_ad:
+        return frozenset(addresses)
+    local = frozenset(address for address in addresses if ipaddress.ip_address(address).is_loopback)
+    if local & _FORWARDERS and not _vouches_for_forwarders(resolv_conf):
+        return local - _FORWARDERS
+    return local
+
+
+def _vouches_for_forwarders(resolv_conf: str) -> bool:
+    try:
+        text = Path(resolv_conf).read_text("utf-8", "replace")
+    except OSError:
+        return False  # other systems have none
+    return any(words[:1] == ["options"] and "trust-ad" in words[1:] for words in map(str.split, text.splitlines()))
 
 
 def nameserver(text: str) -> tuple[str, int]:

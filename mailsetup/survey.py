@@ -178,13 +178,13 @@ async def _has_pacc_file(domain: str, web: Web) -> bool:
 
 
 async def _aliases(hosts: Iterable[str], web: Web) -> dict[str, str]:
-    async def ask(host: str) -> tuple[str, str | None]:
+    async def ask(host: str) -> tuple[str, list[str]]:
         try:
             return host, await web.cname(host)
         except LookupFailed:
-            return host, None
+            return host, []
 
-    return {host: target for host, target in await asyncio.gather(*map(ask, hosts)) if target is not None}
+    return {host: targets[0] for host, targets in await asyncio.gather(*map(ask, hosts)) if targets}
 
 
 async def _unresolved(hosts: Iterable[str], web: Web) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,7 +30,7 @@ from mailsetup.model import (
     Status,
     TLSFacts,
 )
-from mailsetup.sources import MXRecord, Page, SRVRecord, Target
+from mailsetup.sources import MXRecord, Page, Records, SRVRecord, Target
 
 Result = TypeVar("Result")
 # What a URL answers: a body, a page (after redirects), a failure, or something made for the URL.
@@ -47,7 +47,8 @@ class FakeNet:
 
     A failure is a value like any other. A key of ``pages`` that ends with "?" answers every query string; a function in
     ``posts`` is given what was posted; ``servers`` maps "imap.example.com:993" to the code of a failed connection, or
-    None if it works; ``delays`` maps what is asked ("MX example.com", "GET https://…") to seconds. ``asked`` keeps
+    None if it works; ``validator`` has validated the answers to the DNS questions in ``signed`` ("MX example.com");
+    ``delays`` maps what is asked ("MX example.com", "GET https://…") to seconds. ``asked`` keeps
     every question, in order, ``posted`` every body.
     """
 
@@ -63,29 +64,33 @@ class FakeNet:
         servers: Mapping[str, str | None] | None = None,
         pages: Mapping[str, Answer] | None = None,
         delays: Mapping[str, float] | None = None,
+        signed: Collection[str] = (),
+        validator: str = "127.0.0.1",
     ) -> None:
         self._mx, self._srv, self._pages, self._delays = mx or {}, srv or {}, pages or {}, delays or {}
         self._txt, self._cname, self._hosts = txt or {}, cname or {}, hosts or {}
         self._posts, self._servers = posts or {}, servers or {}
+        self._signed, self._validator = signed, validator
         self.asked: list[str] = []
         self.posted: list[bytes] = []
         self.given_up: list[str] = []  # questions that were cancelled before they were answered
 
-    async def mx(self, domain: str) -> list[MXRecord]:
-        await self._question(f"MX {domain}")
-        return list(_value(self._mx.get(domain, [])))
+    async def mx(self, domain: str) -> Records[MXRecord]:
+        return await self._records(f"MX {domain}", self._mx.get(domain, []))
 
-    async def srv(self, name: str) -> list[SRVRecord]:
-        await self._question(f"SRV {name}")
-        return list(_value(self._srv.get(name, [])))
+    async def srv(self, name: str) -> Records[SRVRecord]:
+        return await self._records(f"SRV {name}", self._srv.get(name, []))
 
-    async def txt(self, name: str) -> list[str]:
-        await self._question(f"TXT {name}")
-        return list(_value(self._txt.get(name, [])))
+    async def txt(self, name: str) -> Records[str]:
+        return await self._records(f"TXT {name}", self._txt.get(name, []))
 
-    async def cname(self, name: str) -> str | None:
-        await self._question(f"CNAME {name}")
-        return _value(self._cname.get(name))
+    async def cname(self, name: str) -> Records[str]:
+        alias: str | Sequence[str] | NetworkError = self._cname.get(name, ())
+        return await self._records(f"CNAME {name}", [alias] if isinstance(alias, str) else alias)
+
+    async def _records(self, question: str, answer: Sequence[Result] | NetworkError) -> Records[Result]:
+        await self._question(question)
+        return Records(_value(answer), self._validator if question in self._signed else None)
 
     async def addresses(self, host: str) -> list[str]:
         await self._question(f"A {host}")

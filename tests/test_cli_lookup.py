@@ -236,7 +236,7 @@ def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:
     assert best["authentication"] == ["password"]
     assert (best["confidence"], best["trusted"], best["verified"]) == ("high", True, True)
     assert {e["source"] for e in best["evidence"]} == {"autoconfig", "srv"}
-    assert all(set(e) == {"source", "locator", "trusted", "detail"} for e in best["evidence"])
+    assert all(set(e) == {"source", "locator", "trusted", "detail", "provider"} for e in best["evidence"])
     keys = {"source", "locator", "status", "role", "disagrees", "code", "detail", "elapsed_ms"}
     assert all(set(line) == keys for line in record["sources"])
     assert {line["source"] for line in record["sources"]} >= {

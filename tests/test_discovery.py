@@ -28,7 +28,7 @@ from mailsetup.model import (
 )
 from mailsetup.ranking import rank
 from mailsetup.resolver import Resolver
-from mailsetup.sources import MXRecord, SRVRecord, mx
+from mailsetup.sources import MXRecord, Records, SRVRecord, mx
 
 AUTOCONFIG = "https://autoconfig.example.com/mail/config-v1.1.xml"
 WELL_KNOWN = "https://example.com/.well-known/autoconfig/mail/config-v1.1.xml"
@@ -174,6 +174,38 @@ def test_the_provider_behind_the_mx_is_waited_for_before_srv_may_lead_elsewhere(
     assert seconds == pytest.approx(5.0)
 
 
+def test_a_pointer_that_leads_elsewhere_decides_nothing_before_one_inside_the_domain_has_answered() -> None:
+    outside = {
+        IMAPS: [SRVRecord(0, 0, 993, "imap.evil.net")],
+        SUBMISSIONS: [SRVRecord(0, 0, 465, "smtp.evil.net")],
+    }
+    file = "https://www.example.com/mail.xml"
+    net = FakeNet(
+        srv=outside,
+        txt={"example.com": [f"mailconf={file}"]},
+        pages={file: config()},
+        delays={f"GET {file}": 5.0},
+    )
+    ledger, seconds = ask(net)
+    assert ledger[f"mailconf {file}"].status is Status.FOUND
+    assert seconds == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("dnssec", [True, False])
+def test_dns_is_waited_for_behind_the_public_database_only_where_dnssec_may_put_it_before(dnssec: bool) -> None:
+    inside = {
+        IMAPS: [SRVRecord(0, 0, 993, "imap.example.com")],
+        SUBMISSIONS: [SRVRecord(0, 0, 465, "smtp.example.com")],
+    }
+    net = FakeNet(srv=inside, pages={FROM_ISPDB: config()}, delays={f"SRV {IMAPS}": 5.0})
+    asking = _ask_all(target()._replace(dnssec=dnssec), net, allow_http=False, whole_ledger=False)
+    reports, seconds = run(asking)
+    assert [r.detail for r in reports if r.source == "srv" and r.status is Status.SKIPPED] == (
+        [] if dnssec else [OUTRUN]
+    )
+    assert seconds == pytest.approx(5.0 if dnssec else GRACE_S)
+
+
 @pytest.mark.parametrize(
     "page",
     [
@@ -224,7 +256,7 @@ def test_trouble_everywhere_is_in_the_ledger_and_raises_nothing() -> None:
 class Broken(FakeNet):
     """A network with a bug in it."""
 
-    async def mx(self, domain: str) -> list[MXRecord]:
+    async def mx(self, domain: str) -> Records[MXRecord]:
         raise ZeroDivisionError(domain)
 
 

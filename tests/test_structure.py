@@ -104,7 +104,7 @@ ARROWS: dict[str, set[str]] = {
     "clients": FACTS | {"survey"},
     "findings": {"diagnosis", "i18n"},
     "auditing": FACTS | {"address", "clients", "findings", "prober", "probing", "sources", "survey"},
-    "options": {"__init__", "model", "i18n", "resolver", "tls"},
+    "options": FACTS | {"__init__", "i18n", "resolver", "tls"},
     "render": FACTS | {"answers", "conclusion", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}

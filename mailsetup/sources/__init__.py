@@ -7,14 +7,29 @@ place; any other exception is a bug and propagates.
 """
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..address import same_owner
+from ..database import owner_of
 from ..errors import InvalidConfig, MailsetupError, NetworkError
 from ..index import Index
-from ..model import Address, Candidate, Confidence, Notice, ProbeResult, Provider, Service, SourceReport, Status
+from ..model import (
+    Address,
+    Candidate,
+    Confidence,
+    Endpoint,
+    Evidence,
+    Notice,
+    ProbeResult,
+    Provider,
+    Service,
+    SourceReport,
+    Status,
+)
 from ..model import Protocol as MailProtocol
+
+Record = TypeVar("Record")
 
 # Answers that mean "asked, and there is none". Everything else that goes wrong means "could not ask".
 NOTHING_CODES = frozenset(
@@ -44,6 +59,17 @@ class SRVRecord(NamedTuple):
     host: str  # lower-case, without trailing dot
 
 
+class Records(list[Record]):
+    """The records of one DNS answer, and the trusted resolver that has validated them with DNSSEC, if one has.
+
+    Lists that are made from it are plain: only the answer itself was validated.
+    """
+
+    def __init__(self, records: Iterable[Record] = (), validator: str | None = None) -> None:
+        super().__init__(records)
+        self.validator = validator
+
+
 class Page(NamedTuple):
     """A body fetched over http(s)."""
 
@@ -55,20 +81,20 @@ class Page(NamedTuple):
 class Net(Protocol):
     """What sources may ask of the network. Every call respects the one deadline of the lookup."""
 
-    async def mx(self, domain: str) -> list[MXRecord]:
+    async def mx(self, domain: str) -> Records[MXRecord]:
         """The MX records, [] if there are none; raise LookupFailed (``dns.*``)."""
         ...
 
-    async def srv(self, name: str) -> list[SRVRecord]:
+    async def srv(self, name: str) -> Records[SRVRecord]:
         """The SRV records, [] if there are none; raise LookupFailed (``dns.*``)."""
         ...
 
-    async def txt(self, name: str) -> list[str]:
+    async def txt(self, name: str) -> Records[str]:
         """The TXT records in alphabetical order, each in one piece, [] if there are none; raise LookupFailed."""
         ...
 
-    async def cname(self, name: str) -> str | None:
-        """What ``name`` is an alias of, None if it is none; raise LookupFailed (``dns.*``)."""
+    async def cname(self, name: str) -> Records[str]:
+        """The one host that ``name`` is an alias of, [] if it is none; raise LookupFailed (``dns.*``)."""
         ...
 
     async def addresses(self, host: str) -> list[str]:
@@ -97,6 +123,7 @@ class Target(NamedTuple):
     send_address: bool = False  # may the local part leave this machine?
     guessable: frozenset[MailProtocol] = frozenset(MailProtocol)  # wanted, and not declared to be missing
     unused_label: str = "no-such-label"  # made up for this lookup: where it exists below the domain, everything does
+    dnssec: bool = False  # may answers of DNS turn out to be validated?
 
 
 class Found(NamedTuple):
@@ -120,12 +147,31 @@ class Source(Protocol):
         ...
 
 
-def confidence_of_pointer(host: str, domain: str) -> Confidence:
-    """How sure a setting of ``host`` is at most that only plain DNS led to.
+def validated(*validators: str | None) -> str:
+    """What to say about answers of DNS that these resolvers validated; "" if one of the answers was not validated."""
+    names = [name for name in dict.fromkeys(validators) if name is not None]
+    return f"DNSSEC, validated by the resolver {', '.join(names)}" if names and None not in validators else ""
 
-    A forger has no certificate for hosts of the domain itself, so the settings of those do no harm.
+
+def evidence_in_dns(source: str, locator: str, detail: str, *validators: str | None) -> Evidence:
+    """What answers of DNS led to: as trusted as these are. ``validators`` has one entry for each of them."""
+    words = validated(*validators)
+    return Evidence(source, locator, bool(words), "; ".join(filter(None, (detail, words))))
+
+
+def pointed(endpoint: Endpoint, evidence: Evidence, target: Target, at_most: Confidence = Confidence.HIGH) -> Candidate:
+    """A setting that DNS led to, which can name any host: ``at_most`` as sure as given, less without DNSSEC.
+
+    A forger has no certificate for hosts of the domain itself, so the settings of those do no harm; nor does a password
+    that goes to an honest provider. For every other host nobody vouches.
     """
-    return Confidence.MEDIUM if same_owner(host, domain) else Confidence.LOW
+    if evidence.trusted:
+        return Candidate(endpoint, (evidence,), at_most)
+    if same_owner(endpoint.host, target.address.domain):
+        return Candidate(endpoint, (evidence,), Confidence.MEDIUM)
+    owner = owner_of(endpoint.host, target.database)
+    confidence = Confidence.LOW if owner is None else Confidence.MEDIUM
+    return Candidate(endpoint, (evidence._replace(provider=owner or ""),), confidence)
 
 
 async def ask(source: str, locator: str, question: Callable[[], Awaitable[Found]]) -> SourceReport:

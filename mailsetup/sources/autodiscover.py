@@ -14,8 +14,8 @@ from typing import NamedTuple
 from .. import pox
 from ..address import owned_domain, parse, parse_url, printable, same_owner
 from ..errors import FetchFailed, InputError, InvalidConfig
-from ..model import Address, Candidate, Confidence, Evidence, SourceReport
-from . import Found, Net, Target, ask, confidence_of_pointer, srv
+from ..model import Address, Confidence, Evidence, SourceReport
+from . import Found, Net, Records, SRVRecord, Target, ask, evidence_in_dns, pointed, srv
 from .autoconfig import generalise, two_strangers
 
 NAME = "autodiscover"
@@ -42,7 +42,7 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
 
 async def _ask_owner(location: str, target: Target, net: Net) -> SourceReport:
     async def question() -> Found:
-        return await _without_strange_hosts(lambda: _ask(location, location, target, net, trusted=True))
+        return await _without_strange_hosts(lambda: _ask(location, location, target, net))
 
     return await ask(NAME, location, question)
 
@@ -58,7 +58,7 @@ async def _ask_srv(name: str, target: Target, net: Net) -> SourceReport:
                 code="discover.invalid_values" if invalid else None, detail=printable(", ".join(invalid))[:200]
             )
         host = usable[0].host if usable[0].port == 443 else f"{usable[0].host}:{usable[0].port}"
-        return await _ask(name, url(host), target, net, trusted=False)
+        return await _ask(name, url(host), target, net, records)
 
     return await ask(NAME, name, question)
 
@@ -77,7 +77,10 @@ async def _without_strange_hosts(question: Callable[[], Awaitable[Found]]) -> Fo
         raise
 
 
-async def _ask(locator: str, location: str, target: Target, net: Net, *, trusted: bool) -> Found:
+async def _ask(
+    locator: str, location: str, target: Target, net: Net, pointer: Records[SRVRecord] | None = None
+) -> Found:
+    """What is said at ``location``, which is the domain's own unless a ``pointer`` led there."""
     first, second = two_strangers(target.address)
     said = await _enquire(location, first, target, net)
     if said.about != target.address:
@@ -85,14 +88,13 @@ async def _ask(locator: str, location: str, target: Target, net: Net, *, trusted
         if again.answer != said.answer:
             # What depends on the person cannot be concluded from a stranger's.
             raise InvalidConfig("discover.invalid_values", values="LoginName")
-    detail = " -> ".join(said.chain) if len(said.chain) > 1 or not trusted else ""
-    evidence = Evidence(NAME, locator, trusted, detail)
-    domain = target.address.domain
-    candidates = tuple(
-        Candidate(e, (evidence,), Confidence.MEDIUM if trusted else confidence_of_pointer(e.host, domain))
-        for e in said.answer.endpoints
-    )
-    return Found(candidates, "; ".join(filter(None, (detail, *said.answer.skipped))))
+    detail = " -> ".join(said.chain) if len(said.chain) > 1 or pointer is not None else ""
+    if pointer is None:
+        evidence = Evidence(NAME, locator, trusted=True, detail=detail)
+    else:
+        evidence = evidence_in_dns(NAME, locator, detail, pointer.validator)
+    candidates = tuple(pointed(endpoint, evidence, target, Confidence.MEDIUM) for endpoint in said.answer.endpoints)
+    return Found(candidates, "; ".join(filter(None, (evidence.detail, *said.answer.skipped))))
 
 
 async def _enquire(location: str, stranger: Address, target: Target, net: Net) -> _Statement:

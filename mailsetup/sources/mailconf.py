@@ -1,6 +1,6 @@
 """TXT records ``mailconf=<URL>``: where a domain's configuration file is (draft-ietf-mailmaint-autoconfig).
 
-The pointer comes over plain DNS, so the file is not trusted, wherever it is. Outside the domain it has to name the
+Unless DNSSEC authenticates the pointer, the file is not trusted, wherever it is. Outside the domain it has to name the
 domain.
 """
 
@@ -10,8 +10,8 @@ import asyncio
 from urllib.parse import urlsplit
 
 from ..address import parse_url, printable, same_owner
-from ..model import Candidate, Evidence, SourceReport
-from . import Found, Net, Target, ask, confidence_of_pointer
+from ..model import SourceReport
+from . import Found, Net, Target, ask, evidence_in_dns, pointed
 from .autoconfig import check_domain, fetch, services
 
 NAME = "mailconf"
@@ -23,9 +23,13 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
     """One report per URL, or one that there is none."""
     domain = target.address.domain
     locations: list[str] = []
+    validator: str | None = None
 
     async def question() -> Found:
-        values = [record[len(_TAG) :].strip() for record in await net.txt(domain) if record.startswith(_TAG)]
+        nonlocal validator
+        records = await net.txt(domain)
+        validator = records.validator
+        values = [record[len(_TAG) :].strip() for record in records if record.startswith(_TAG)]
         locations.extend(url for value in values if (url := parse_url(value)) is not None)
         invalid = "discover.invalid_values" if values and not locations else None
         return Found(code=invalid, detail=printable(", ".join(values))[:200])
@@ -33,10 +37,11 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
     report = await ask(NAME, domain, question)
     if not locations:
         return [report]
-    return list(await asyncio.gather(*(_ask(location, target, net) for location in locations[:MAX_RECORDS])))
+    asked = (_ask(location, validator, target, net) for location in locations[:MAX_RECORDS])
+    return list(await asyncio.gather(*asked))
 
 
-async def _ask(location: str, target: Target, net: Net) -> SourceReport:
+async def _ask(location: str, validator: str | None, target: Target, net: Net) -> SourceReport:
     async def question() -> Found:
         address = target.address
         is_owner = same_owner(urlsplit(location).hostname or "", address.domain)
@@ -44,12 +49,9 @@ async def _ask(location: str, target: Target, net: Net) -> SourceReport:
         if not is_owner:
             check_domain(config, address.domain)
         detail = " -> ".join(page.chain) if len(page.chain) > 1 else config.display_name
-        evidence = Evidence(NAME, location, trusted=False, detail=detail)
-        candidates = tuple(
-            Candidate(endpoint, (evidence,), confidence_of_pointer(endpoint.host, address.domain))
-            for endpoint in config.endpoints
-        )
+        evidence = evidence_in_dns(NAME, location, detail, validator)
+        candidates = tuple(pointed(endpoint, evidence, target) for endpoint in config.endpoints)
         mismatch = None if config.covers_domain else "discover.domain_mismatch"
-        return Found(candidates, detail, mismatch, services=services(NAME, config))
+        return Found(candidates, evidence.detail, mismatch, services=services(NAME, config))
 
     return await ask(NAME, location, question)

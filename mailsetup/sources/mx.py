@@ -11,8 +11,8 @@ from typing import NamedTuple
 from ..address import owned_domain, parse_host
 from ..database import candidates
 from ..errors import InputError, LookupFailed
-from ..model import Confidence, Evidence, Notice, ProviderStatus, SourceReport, Status
-from . import Found, MXRecord, Net, Target, ask
+from ..model import Confidence, Notice, ProviderStatus, SourceReport, Status
+from . import Found, MXRecord, Net, Target, ask, evidence_in_dns
 
 NAME = "mx"
 
@@ -32,6 +32,7 @@ class Operator(NamedTuple):
     exchanger: str
     domain: str  # registrable by the Public Suffix List, never above it
     parent: str  # the exchanger without its first label; equal to ``domain`` or below it
+    validator: str | None = None  # of the MX records, as in ``Records``
 
 
 async def discover(target: Target, net: Net) -> list[SourceReport]:
@@ -39,13 +40,14 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
     domain = target.address.domain
 
     async def question() -> Found:
-        return interpret(await net.mx(domain), target)
+        records = await net.mx(domain)
+        return interpret(records, target, records.validator)
 
     return [await ask(NAME, domain, question)]
 
 
-def interpret(records: list[MXRecord], target: Target) -> Found:
-    """The provider that the most preferred exchanger with a known pattern points to."""
+def interpret(records: list[MXRecord], target: Target, validator: str | None = None) -> Found:
+    """The provider that the most preferred known exchanger points to; ``validator`` as in ``Records``."""
     exchangers = sorted(record for record in records if record.host)
     if records and not exchangers:
         # RFC 7505 §3: the domain takes no mail at all. Beside other records it says nothing: that is a mistake.
@@ -61,10 +63,11 @@ def interpret(records: list[MXRecord], target: Target) -> Found:
             facts = {"name": provider.name, "domain": domain}
             gateway = gateway or Found(detail=detail, notices=(Notice(_GATEWAYS[provider.status], facts),))
             continue
+        evidence = evidence_in_dns(NAME, domain, detail, validator)
         # Plain DNS is not authenticated, so the pointer limits how sure the settings can be.
-        evidence = Evidence(NAME, domain, trusted=False, detail=detail)
-        found = candidates(provider, evidence, domain, record.host, at_most=Confidence.MEDIUM)
-        return Found(found, detail, provider=provider)
+        at_most = Confidence.HIGH if evidence.trusted else Confidence.MEDIUM
+        found = candidates(provider, evidence, domain, record.host, at_most=at_most)
+        return Found(found, evidence.detail, provider=provider)
     return gateway or Found(detail=", ".join(record.host for record in exchangers)[:200])
 
 
@@ -72,10 +75,13 @@ async def operator(source: str, target: Target, net: Net) -> Operator | SourceRe
     """Who runs the domain's mail exchangers, or the report of ``source`` that nobody is asked by way of them."""
     domain = target.address.domain
     try:
-        found = operator_of(await net.mx(domain), target)
+        records = await net.mx(domain)
     except LookupFailed:
-        found = NOT_TOLD  # the report of ``mx`` says why
-    return SourceReport(source, domain, Status.SKIPPED, detail=found) if isinstance(found, str) else found
+        return SourceReport(source, domain, Status.SKIPPED, detail=NOT_TOLD)  # the report of ``mx`` says why
+    found = operator_of(records, target)
+    if isinstance(found, str):
+        return SourceReport(source, domain, Status.SKIPPED, detail=found)
+    return found._replace(validator=records.validator)
 
 
 def operator_of(records: list[MXRecord], target: Target) -> Operator | str:

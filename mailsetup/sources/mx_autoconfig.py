@@ -1,14 +1,14 @@
 """The configuration file of whoever runs the domain's mail exchanger (draft-ietf-mailmaint-autoconfig §4).
 
-Plain DNS leads there, so the file is not trusted, and it has to name the domain. The address stays here in any case.
+DNS leads there: without DNSSEC the file is not trusted. It has to name the domain. The address stays here in any case.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from ..model import Candidate, Evidence, SourceReport
-from . import Found, Net, Target, ask, autoconfig, confidence_of_pointer, mx, well_known
+from ..model import Confidence, SourceReport
+from . import Found, Net, Target, ask, autoconfig, evidence_in_dns, mx, pointed, well_known
 
 NAME = "mx-autoconfig"
 
@@ -29,11 +29,8 @@ async def _ask(location: str, operator: mx.Operator, target: Target, net: Net) -
         page, config = await autoconfig.fetch(location, target.address, net, is_owner=False)
         autoconfig.check_domain(config, domain, (operator.domain, operator.parent))
         detail = " -> ".join((operator.exchanger, *(page.chain if len(page.chain) > 1 else [config.display_name])))
-        evidence = Evidence(NAME, location, trusted=False, detail=detail)
-        candidates = tuple(
-            Candidate(endpoint, (evidence,), confidence_of_pointer(endpoint.host, domain))
-            for endpoint in config.endpoints
-        )
-        return Found(candidates, detail, services=autoconfig.services(NAME, config))
+        evidence = evidence_in_dns(NAME, location, detail, operator.validator)
+        candidates = tuple(pointed(endpoint, evidence, target, Confidence.MEDIUM) for endpoint in config.endpoints)
+        return Found(candidates, evidence.detail, services=autoconfig.services(NAME, config))
 
     return await ask(NAME, location, question)

@@ -1,7 +1,7 @@
 """The public ISP database, asked for whoever runs the domain's mail exchanger (draft-ietf-mailmaint-autoconfig §4).
 
-Plain DNS leads there, so the answer is not trusted, but it can only be one that the database has. It has to name the
-domain, or the exchanger's name as one of exchangers.
+DNS leads there: without DNSSEC the answer is not trusted, but it can only be one that the database has. It has to name
+the domain, or the exchanger's name as one of exchangers.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 
 from ..clientconfig import parse
-from ..model import Candidate, Confidence, Evidence, SourceReport
-from . import Found, Net, Target, ask, mx
+from ..model import Candidate, Confidence, SourceReport
+from . import Found, Net, Target, ask, evidence_in_dns, mx
 from .autoconfig import check_domain, services
 from .ispdb import url
 
@@ -36,8 +36,8 @@ async def _ask(location: str, operator: mx.Operator, target: Target, net: Net) -
         config = parse((await net.get(location)).body, domain, locator_is_own=False)
         check_domain(config, domain, (operator.domain, operator.parent))
         detail = f"{operator.exchanger} -> {config.display_name}"
-        evidence = Evidence(NAME, location, trusted=False, detail=detail)
+        evidence = evidence_in_dns(NAME, location, detail, operator.validator)
         candidates = tuple(Candidate(endpoint, (evidence,), Confidence.MEDIUM) for endpoint in config.endpoints)
-        return Found(candidates, detail, services=services(NAME, config))
+        return Found(candidates, evidence.detail, services=services(NAME, config))
 
     return await ask(NAME, location, question)

@@ -17,14 +17,13 @@ from ..model import (
     USERNAME_UNKNOWN,
     Candidate,
     Endpoint,
-    Evidence,
     Notice,
     Protocol,
     Security,
     Service,
     SourceReport,
 )
-from . import Found, Net, SRVRecord, Target, ask, confidence_of_pointer
+from . import Found, Net, SRVRecord, Target, ask, evidence_in_dns, pointed, validated
 
 NAME = "srv"
 
@@ -64,7 +63,8 @@ async def _ask_for_mail(service: MailService, target: Target, net: Net) -> Sourc
     name = f"{service.label}._tcp.{target.address.domain}"
 
     async def question() -> Found:
-        return interpret(service, name, await net.srv(name), target)
+        records = await net.srv(name)
+        return interpret(service, name, records, target, records.validator)
 
     return await ask(NAME, name, question)
 
@@ -78,23 +78,25 @@ async def _ask_for_other(label: str, target: Target, net: Net) -> SourceReport:
     return await ask(NAME, name, question)
 
 
-def interpret(service: MailService, name: str, records: list[SRVRecord], target: Target) -> Found:
-    """The endpoints that the records of one mail service name, best first."""
+def interpret(
+    service: MailService, name: str, records: list[SRVRecord], target: Target, validator: str | None = None
+) -> Found:
+    """The endpoints that the records of one mail service name, best first; ``validator`` as in ``Records``."""
     if is_declined(records):
         notice = Notice("not-offered", {"service": service.label, "protocol": service.protocol.upper()})
         return Found(code="srv.not_available", detail="target .", notices=(notice,))
     usable, invalid = in_order(records)
-    candidates = []
+    candidates: list[Candidate] = []
     for record in usable:
         implicit = service.protocol is Protocol.SMTP and record.port == 465
         security = Security.TLS if implicit else service.security
         endpoint = Endpoint(service.protocol, record.host, record.port, security, USERNAME_UNKNOWN)
-        evidence = Evidence(NAME, name, trusted=False, detail=_words(record))
-        confidence = confidence_of_pointer(record.host, target.address.domain)
-        candidates.append(Candidate(endpoint, (evidence,), confidence))
+        evidence = evidence_in_dns(NAME, name, _words(record), validator)
+        candidates.append(pointed(endpoint, evidence, target))
     if invalid and not usable:
         return Found(code="discover.invalid_values", detail=", ".join(invalid)[:200])
-    return Found(tuple(candidates), "; ".join(map(_words, usable)))
+    detail = "; ".join(filter(None, (*map(_words, usable), validated(validator) if usable else "")))
+    return Found(tuple(candidates), detail)
 
 
 def interpret_other(service: str, records: list[SRVRecord]) -> Found:
