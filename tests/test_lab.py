@@ -149,6 +149,26 @@ def test_a_long_answer_is_truncated_over_udp_and_whole_over_tcp(lab: Lab) -> Non
     assert len(answers(lab, "_imaps._tcp.manysrv.test", "SRV")) == 63
 
 
+def validated(lab: Lab, name: str, *, rd_only: bool = False) -> tuple[dns.rcode.Rcode, bool]:
+    """What the validating resolver says about an SRV record: the response code, and whether it vouches for it."""
+    flags = dns.flags.RD if rd_only else dns.flags.RD | dns.flags.AD
+    question = dns.message.make_query(name, "SRV", flags=flags)
+    reply = dns.query.udp_with_fallback(question, lab.address("resolver.test"), timeout=5)[0]
+    return reply.rcode(), bool(reply.flags & dns.flags.AD)
+
+
+def test_the_resolver_vouches_for_what_the_name_server_signed_if_it_is_asked_to(lab: Lab) -> None:
+    assert validated(lab, "_imaps._tcp.srvonly.test") == (dns.rcode.NOERROR, True)
+    assert validated(lab, "_imaps._tcp.srvonly.test", rd_only=True) == (dns.rcode.NOERROR, False)
+    assert validated(lab, "_imaps._tcp.unknown.test") == (dns.rcode.NXDOMAIN, True)
+    assert validated(lab, "empty.test") == (dns.rcode.NOERROR, False)
+
+
+def test_the_resolver_refuses_what_has_lost_its_signatures(lab: Lab) -> None:
+    assert answers(lab, "_imaps._tcp.tampered.test", "SRV") == {"0 1 993 mail.example.test."}
+    assert validated(lab, "_imaps._tcp.tampered.test") == (dns.rcode.SERVFAIL, False)
+
+
 def test_an_alias_that_leads_back_to_itself_has_no_address(lab: Lab) -> None:
     assert answers(lab, "circular.test", "A") == set()
     assert answers(lab, "circular.test", "CNAME") == {"circular2.test."}

@@ -28,6 +28,7 @@ HOSTS = {
     "blackhole.example.test": 31,  # lets no connection be established, without refusing it
     "closed.example.test": 32,  # refuses connections
     "ns.test": 53,
+    "resolver.test": 54,  # validates with DNSSEC what the one above says
     "web.test": 80,
     "http.web.test": 81,  # a web server without https
     "portal.web.test": 82,  # shows everybody the certificate of another host, and a web page

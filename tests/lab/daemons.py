@@ -18,7 +18,7 @@ _START_S = 30.0
 _STOP_S = 1.0  # they hold nothing worth keeping
 # Debian keeps servers where the path of an ordinary session does not reach.
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
-_PROGRAMS = {"dovecot": "dovecot", "postfix": "postfix", "knot": "knotd", "nginx": "nginx"}
+_PROGRAMS = {"dovecot": "dovecot", "postfix": "postfix", "knot": "knotd", "nginx": "nginx", "unbound": "unbound"}
 
 
 def missing() -> str | None:

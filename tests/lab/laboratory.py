@@ -21,6 +21,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dns.message
+import dns.query
 import dns.rdatatype
 import dns.zone
 
@@ -130,11 +132,13 @@ def open_lab(authority: Authority) -> Iterator[Lab]:
         for port in (443, *MAIL_PORTS.values()):
             stack.enter_context(Blackhole(lab.address("blackhole.example.test"), port))
         stack.enter_context(running(_services(lab)))
+        _write_trust_anchor(lab)
+        stack.enter_context(running([_resolver(lab)]))
         yield lab
 
 
 def _write_files(lab: Lab, authority: Authority) -> None:
-    for name in ("dovecot", "sasl", "postfix", "postfix/queue", "knot", "nginx", "certificates", "mail"):
+    for name in ("dovecot", "sasl", "postfix", "postfix/queue", "knot", "unbound", "nginx", "certificates", "mail"):
         (lab.folder / name).mkdir()
     shutil.copytree(_HERE / "web", lab.folder / "web")
     huge = lab.folder / "web" / "autoconfig.huge.test" / "mail" / "config-v1.1.xml"
@@ -196,6 +200,8 @@ def _write_templates(lab: Lab) -> None:
         "knot.conf": "knot",
         "root.zone": "knot",
         "empty.zone": "knot",
+        "tampered.zone": "knot",
+        "unbound.conf": "unbound",
         "nginx.conf": "nginx",
     }
     for name, place in places.items():
@@ -207,6 +213,17 @@ def write_template(name: str, folder: Path, values: Mapping[str, str]) -> None:
     template = (_HERE / "templates" / name).read_text("utf-8")
     text = re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], template)
     (folder / name).write_text(text, "utf-8")
+
+
+def _write_trust_anchor(lab: Lab) -> None:
+    """Give the resolver the key with which the name server has signed its root zone, as soon as it has."""
+    question = dns.message.make_query(".", "DNSKEY")
+    deadline = time.monotonic() + 10
+    while not (answer := dns.query.tcp(question, lab.nameserver, timeout=5).answer):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the name server does not sign its root zone")
+        time.sleep(0.02)
+    (lab.folder / "unbound" / "root.key").write_text(f"{answer[0].to_text()}\n")
 
 
 def _write_certificates(lab: Lab, authority: Authority) -> None:
@@ -234,6 +251,12 @@ def _https_names(lab: Lab) -> list[str]:
         for name, _ttl, record in zone.iterate_rdatas(dns.rdatatype.A)
         if record.to_text() == lab.address("web.test") and not name.to_text().startswith("autoconfig.wrongcert.")
     ]
+
+
+def _resolver(lab: Lab) -> Service:
+    folder = lab.folder / "unbound"
+    command = (program("unbound"), "-d", "-c", str(folder / "unbound.conf"))
+    return Service(command, folder / "log", ((lab.address("resolver.test"), 53),))
 
 
 def _services(lab: Lab) -> list[Service]:
