@@ -33,6 +33,7 @@ class Scenario:
     records: Records = field(default_factory=dict)  # in place of those in the zone; "@host" is the address of a host
     faults: Mapping[str, Fault] = field(default_factory=dict)  # by name; "*": any
     everyone: str | None = None  # the host whose address every name has
+    allow_private: bool = True  # all addresses of the laboratory are private
 
 
 # Servers that nobody has to be told about.
@@ -624,6 +625,13 @@ NETWORK: tuple[Scenario, ...] = (
         warnings=("degraded", "guessed"),
         ledger=("guess dns.servfail",),
         faults={"imap.guess.test": Fault.SERVFAIL},
+    ),
+    Scenario(
+        "Private addresses, which are not allowed",
+        "autoconf.test",
+        ledger=("autoconfig http.private_address", "ispdb http.private_address"),
+        exit_code=3,
+        allow_private=False,
     ),
     Scenario(
         "Aliases in a circle",
