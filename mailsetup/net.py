@@ -32,6 +32,8 @@ CONNECTION_ATTEMPT_DELAY_S = 0.25
 # A SYN is repeated after 1, 3 and 7 seconds; what has not answered by then does not answer.
 CONNECT_LIMIT_S = 8.0
 _CHUNK_BYTES = 16 * 1024
+# What TLS itself may send without a byte for us: a handshake (OpenSSL takes 100 KB of certificates), tickets.
+_MAX_IDLE_BYTES = 256 * 1024
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 # Local NAT64 (RFC 8215), site-local (RFC 3879) and IPv4-compatible (RFC 4291 §2.5.5.1) addresses: ``ipaddress`` takes
@@ -131,6 +133,7 @@ class Stream:
         self._tls: ssl.SSLObject | None = None
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._idle_bytes = 0  # received for TLS since it last had anything for us
 
     async def read(self) -> bytes:
         """The next bytes, b"" at the end of the stream; raise ConnectFailed (``tcp.reset``, ``tls.*``)."""
@@ -138,7 +141,7 @@ class Stream:
             return await self._receive()
         while True:
             try:
-                return self._tls.read(_CHUNK_BYTES)
+                data = self._tls.read(_CHUNK_BYTES)
             except ssl.SSLWantReadError:
                 if not await self._feed():
                     return b""  # a missing close_notify loses nothing here: every reply has its own end
@@ -146,6 +149,9 @@ class Stream:
                 return b""
             except ssl.SSLError as error:
                 raise tls.handshake_failure(error, b"") from None
+            else:
+                self._idle_bytes = 0
+                return data
 
     async def write(self, data: bytes) -> None:
         """Send all of ``data``; raise ConnectFailed."""
@@ -168,11 +174,10 @@ class Stream:
                 break
             except ssl.SSLWantReadError:
                 await self._send(self._outgoing.read())
-                chunk = await self._receive()
+                chunk = await self._feed()
                 if not chunk:
                     raise ConnectFailed("tls.eof") from None
                 flight += chunk[: tls.MAX_FLIGHT_BYTES - len(flight)]
-                self._incoming.write(chunk)
             except ssl.SSLError as error:
                 with contextlib.suppress(ConnectFailed):  # the alert is a courtesy
                     await self._send(self._outgoing.read())
@@ -185,12 +190,18 @@ class Stream:
         """Close at once; nothing is awaited."""
         self._socket.close()
 
-    async def _feed(self) -> bool:
+    async def _feed(self) -> bytes:
+        """Give TLS what has arrived; a peer may keep it busy with messages that mean nothing (RFC 5246 §7.4.1.1)."""
         chunk = await self._receive()
         self._incoming.write(chunk)
-        return bool(chunk)
+        self._idle_bytes += len(chunk)
+        if self._idle_bytes > _MAX_IDLE_BYTES:
+            raise ConnectFailed("protocol.too_many_lines", limit=str(_MAX_IDLE_BYTES))
+        return chunk
 
     async def _receive(self) -> bytes:
+        # While a peer always has more to say, sock_recv never suspends, and no deadline would be noticed.
+        await asyncio.sleep(0)
         try:
             return await self._loop.sock_recv(self._socket, _CHUNK_BYTES)
         except OSError as error:

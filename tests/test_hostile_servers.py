@@ -12,13 +12,14 @@ import socket
 import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import pytest
 
 from lab import Authority
-from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, StartTLS, Step, Wait
+from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, SilentServer, StartTLS, Step, Wait
 from mailsetup.model import Stage
 from product import Finished, probe
 
@@ -431,6 +432,53 @@ def test_a_connection_may_break_during_the_handshake(
     assert (result["code"], result["stage"]) == (code, Stage.TLS)
 
 
+# What somebody on the way may slip in before TLS, in the segment of any earlier reply: a go-ahead for a command that
+# has not been sent yet, and capabilities that must not be believed (RFC 3501 §11.1, RFC 3207 §6, RFC 2595 §4).
+INJECTED = {
+    "imap": [b"a1 OK go\r\n", b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\na1 OK go\r\n", b"* PREAUTH hi\r\na1 OK go\r\n"],
+    "pop3": [b"+OK\r\nSTLS\r\n.\r\n+OK go\r\n", b"+OK go\r\n", b"+OK\r\nSASL PLAIN\r\n.\r\n"],
+    "smtp": [b"250-x\r\n250 STARTTLS\r\n220 go\r\n", b"220 go\r\n", b"250-x\r\n250 AUTH PLAIN\r\n"],
+}
+
+
+@pytest.mark.parametrize("scheme", INJECTED)
+def test_replies_that_come_before_their_commands_never_lead_to_a_login(scheme: str, authority: Authority) -> None:
+    login = [step for _stage, steps in LOGIN[f"{scheme}s"][1:] for step in steps if not isinstance(step, Expect)]
+    script = BEFORE_TLS[scheme]
+    places = [position for position, step in enumerate(script) if isinstance(step, Say)]
+
+    async def converse(steps: Sequence[Step]) -> tuple[Any, list[bytes]]:
+        async with ScriptedServer(steps, authority.server_context(HOST)) as server:
+            finished = await asyncio.to_thread(
+                probe, server, scheme, authority, "--json", "--user", USER, password=PASSWORD, timeout_s=1
+            )
+            return finished.record["results"][0], server.lines
+
+    for place in places:
+        for injected in INJECTED[scheme]:
+            said = script[place]
+            assert isinstance(said, Say)
+            steps = [*script[:place], Say(said.data + injected), *script[place + 1 :], GO_AHEAD[scheme], StartTLS()]
+            result, lines = asyncio.run(converse([*steps, *login, Wait()]))
+            assert result["outcome"] == "failed", (place, injected, result)
+            # One +OK too many does not keep POP3 from getting to TLS with the server itself.
+            assert result["tls"] is None or result["tls"]["verified"], (place, injected, result)
+            secrets = (PASSWORD, USER, b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode())
+            assert not any(secret.encode() in line for secret in secrets for line in lines), (place, injected, lines)
+
+
+@pytest.mark.parametrize("scheme", ["imap", "imaps"])
+def test_a_referral_is_shown_and_not_followed(scheme: str, authority: Authority) -> None:
+    script: list[Step] = [StartTLS()] if scheme == "imaps" else []
+    with SilentServer() as elsewhere:
+        referral = f"imap://{elsewhere.host}:{elsewhere.port}/"
+        script.append(Say(f"* BYE [REFERRAL {referral}] moved\r\n".encode()))
+        result = judge(script, scheme, authority, timeout_s=5)
+        assert result["code"] == "greeting.bye"
+        assert referral in result["message"]
+        assert not elsewhere.was_called()
+
+
 # What a terminal would act on: an escape sequence, a title change (OSC), C1 controls, and a bidirectional override.
 ACTING = b"\x1b[31mred\x1b]0;title\x07 \xc2\x9b31m \xe2\x80\xaegnp.exe \xe2\x80\x8b\x00\x08"
 
@@ -507,6 +555,15 @@ def test_what_a_server_demands_of_tls_is_told_apart(
 
 
 @pytest.mark.produces("greeting.tls_on_plaintext_port")
+def test_a_server_that_sends_tickets_without_end_is_left(authority: Authority) -> None:
+    """Messages of TLS itself, which no limit on what the server says would ever count (RFC 8446 §4.6.1)."""
+    context = authority.server_context(HOST)
+    context.num_tickets = 20_000  # about five megabytes
+    with BlockingServer(serve(context)) as server:
+        (result,) = probe(server, "imaps", authority, "--json").record["results"]
+    assert (result["code"], result["stage"]) == ("protocol.too_many_lines", Stage.GREETING)
+
+
 def test_tls_on_a_starttls_port_is_recognised(authority: Authority) -> None:
     result = judge([StartTLS(), Say(b"* OK ready\r\n"), Wait()], "imap", authority, timeout_s=3)
     assert (result["code"], result["stage"]) == ("greeting.tls_on_plaintext_port", Stage.GREETING)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 import struct
@@ -22,6 +23,12 @@ _PATIENCE_S = 10.0  # a client that sends nothing for so long is a failed test, 
 
 class Say(NamedTuple):
     """Send these bytes, in one write."""
+
+    data: bytes
+
+
+class Flood(NamedTuple):
+    """Send these bytes again and again, as fast as the client takes them, until it hangs up."""
 
     data: bytes
 
@@ -56,7 +63,7 @@ class Reset(NamedTuple):
     """Tear the connection down (RST)."""
 
 
-Step = Say | Expect | Respond | StartTLS | Wait | Close | Reset
+Step = Say | Flood | Expect | Respond | StartTLS | Wait | Close | Reset
 
 
 class ScriptedServer:
@@ -73,6 +80,7 @@ class ScriptedServer:
         self.port = port  # 0 until the block is entered, then the real one
         self.lines: list[bytes] = []  # what clients sent to Expect, over all connections
         self.connections = 0
+        self.flooded = 0  # bytes that a Flood has got rid of
         self._script = script
         self._context = context
         self._unexpected: list[str] = []
@@ -115,6 +123,12 @@ class ScriptedServer:
             case Say(data):
                 writer.write(data)
                 await writer.drain()
+            case Flood(data):
+                while not writer.is_closing():
+                    writer.write(data)
+                    await writer.drain()
+                    self.flooded += len(data)
+                    await asyncio.sleep(0)  # drain() alone need not let anybody else run
             case Expect(wanted):
                 line = await self._read_line(reader)
                 if wanted is not None and line != wanted:
@@ -177,7 +191,11 @@ class SilentServer(_Socket):
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__(socket.SOCK_STREAM, host, port)
-        self._socket.listen(100)  # the kernel completes the handshake; nobody ever calls accept()
+        self._socket.listen(100)  # the kernel completes the handshake; nobody need call accept()
+
+    def was_called(self) -> bool:
+        """Whether a connection is waiting."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
 
 class Blackhole(_Socket):
