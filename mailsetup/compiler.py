@@ -353,7 +353,9 @@ class _Entry:
         if reason and not unusual:
             self._file.fault(node, reason)
         if unusual and not reason:
-            self._file.fault(node, _("port and encryption of {server} go together as usual: leave out unusual").format(server=text))
+            self._file.fault(
+                node, _("port and encryption of {server} go together as usual: leave out unusual").format(server=text)
+            )
         return host, port, Security(security)
 
     def _notes(self, node: yaml.Node) -> tuple[Note, ...]:
