@@ -164,6 +164,9 @@ def _reason(errors: Iterable[tuple[str, bool, int, Exception | str, object]]) ->
     problems = [problem for _server, _tcp, _port, problem, _response in errors]
     if any(isinstance(problem, dns.message.ChainTooLong) for problem in problems):
         return "dns.cname_loop"
+    if any(isinstance(problem, dns.message.AnswerForNXDOMAIN) for problem in problems):
+        # An alias whose target does not exist, asked for as an alias (RFC 6604 §2.1): it leads nowhere.
+        return "dns.nxdomain"
     for rcode, code in (("SERVFAIL", "dns.servfail"), ("REFUSED", "dns.refused")):
         if rcode in problems:
             return code

@@ -12,6 +12,7 @@ from pathlib import Path
 import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
@@ -167,3 +168,21 @@ def test_a_forwarder_on_this_machine_is_believed_if_the_system_is_told_to(
     found = believed((*LOCAL, *FORWARDERS, *REMOTE), resolv_conf=str(path))
     assert found == {*LOCAL, *forwarders}
     assert believed((*FORWARDERS, *REMOTE), trust_ad=True, resolv_conf=str(path)) == {*FORWARDERS, *REMOTE}
+
+
+class Dangling(NameServer):
+    """A name server that says NXDOMAIN to an alias of nothing, and shows the alias (RFC 6604 §2.1)."""
+
+    def _reply_to(self, wire: bytes) -> bytes:
+        reply = dns.message.from_wire(super()._reply_to(wire))
+        reply.set_rcode(dns.rcode.NXDOMAIN)
+        return reply.to_wire()
+
+
+def test_an_alias_of_a_name_that_does_not_exist_leads_nowhere() -> None:
+    async def ask(server: NameServer) -> None:
+        await resolver(server).ask("alias.test", "CNAME", Deadline(5))
+
+    with Dangling({("alias.test", "CNAME"): ["gone.test."]}) as server, pytest.raises(LookupFailed) as failure:
+        asyncio.run(ask(server))
+    assert failure.value.code == "dns.nxdomain"
