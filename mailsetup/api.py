@@ -128,9 +128,17 @@ def discover(
     protocols: Iterable[Protocol] = ALL_PROTOCOLS,
     options: NetworkOptions | None = None,
     whole_ledger: bool = False,
+    waiting_for: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Lookup:
     """What the network says about an address or domain, compared with the database where it has an entry."""
-    return _run(discover_async, query, protocols=protocols, options=options, whole_ledger=whole_ledger)
+    return _run(
+        discover_async,
+        query,
+        protocols=protocols,
+        options=options,
+        whole_ledger=whole_ledger,
+        waiting_for=waiting_for,
+    )
 
 
 async def discover_async(
@@ -139,6 +147,7 @@ async def discover_async(
     protocols: Iterable[Protocol] = ALL_PROTOCOLS,
     options: NetworkOptions | None = None,
     whole_ledger: bool = False,
+    waiting_for: Callable[[tuple[str, ...]], None] | None = None,
     resolver: Resolver | None = None,
 ) -> Lookup:
     """``discover`` for callers with a running event loop."""
@@ -157,6 +166,7 @@ async def discover_async(
         known=known,
         protocols=frozenset(protocols),
         whole_ledger=whole_ledger,
+        waiting_for=waiting_for,
     )
 
 

@@ -94,11 +94,13 @@ async def discover(
     known: SourceReport | None = None,
     protocols: frozenset[Protocol] = frozenset(Protocol),
     whole_ledger: bool = False,
+    waiting_for: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Lookup:
     """Find the settings of ``address`` over the network.
 
     ``known`` is what the database already said, to be compared with the live answers; ``whole_ledger`` waits for every
-    source. Trouble on the network never raises: it is in the reports.
+    source; ``waiting_for`` is told whenever that changes which sources are still being asked, ``live`` for connections.
+    Trouble on the network never raises: it is in the reports.
     """
     started = time.monotonic()
     deadline = Deadline(options.timeout_s or DEFAULT_TIMEOUT_S)
@@ -106,11 +108,10 @@ async def discover(
     share = 1 - VERIFICATION_SHARE if options.verify else 1.0
     web = Web(network.until(deadline.within(deadline.remaining() * share)))
     label = "x" + secrets.token_hex(8)
-    target = Target(
-        address, index, options.ispdb, options.send_address, unused_label=label, dnssec=resolver.validates
-    )
+    target = Target(address, index, options.ispdb, options.send_address, unused_label=label, dnssec=resolver.validates)
     database = [] if known is None else [known]
     live: list[ProbeResult] = []
+    tell = waiting_for or (lambda _names: None)
     async with _Connections(network) as connections:
 
         def connect_early(found: list[SourceReport]) -> None:
@@ -118,13 +119,14 @@ async def discover(
                 connections.start(_to_verify(rank([*database, *found], address.domain, protocols), live))
 
         found = await _ask_all(
-            target, web, protocols, connect_early, allow_http=options.allow_http, whole_ledger=whole_ledger
+            target, web, protocols, connect_early, tell, allow_http=options.allow_http, whole_ledger=whole_ledger
         )
         if await _is_captive(found, target, web):
             found = portal.disbelieved(found)
-        reports = await _guess([*database, *found], target, Web(network), protocols, verify=options.verify)
+        reports = await _guess([*database, *found], target, Web(network), protocols, tell, verify=options.verify)
         ranking = rank(reports, address.domain, protocols)
         while options.verify and (untried := _to_verify(ranking, live)):
+            tell((LIVE,))
             live += await connections.results(untried)
             ranking = rank(reports, address.domain, protocols, {r.candidate.endpoint.key: _verdict(r) for r in live})
     answer = conclude(query, address, reports, ranking, protocols, started)
@@ -164,6 +166,7 @@ async def _ask_all(
     net: Net,
     protocols: frozenset[Protocol] = frozenset(Protocol),
     decided: Callable[[list[SourceReport]], None] = lambda _reports: None,
+    waiting_for: Callable[[tuple[str, ...]], None] = lambda _names: None,
     *,
     allow_http: bool,
     whole_ledger: bool,
@@ -177,6 +180,7 @@ async def _ask_all(
     pending = set(tasks)
     try:
         while pending:
+            waiting_for(tuple(source.NAME for source, task in zip(sources, tasks, strict=True) if task in pending))
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # expected trouble is in the reports: an exception here is a bug, and propagates
@@ -218,7 +222,13 @@ async def _is_captive(reports: Sequence[SourceReport], target: Target, net: Net)
 
 
 async def _guess(
-    reports: list[SourceReport], target: Target, net: Net, protocols: frozenset[Protocol], *, verify: bool
+    reports: list[SourceReport],
+    target: Target,
+    net: Net,
+    protocols: frozenset[Protocol],
+    waiting_for: Callable[[tuple[str, ...]], None] = lambda _names: None,
+    *,
+    verify: bool,
 ) -> list[SourceReport]:
     """``reports`` with those of ``guess``, which has something to do only if there is nothing else."""
     source = cast("Source", guess)
@@ -235,6 +245,7 @@ async def _guess(
         return [*reports, _not_asked(source, target, mx.NOT_TOLD)]
     if any(map(_settles, reports)) or not guessable or any(notice.code == portal.NOTICE for notice in notices):
         return [*reports, _not_asked(source, target, POINTLESS)]
+    waiting_for((source.NAME,))
     guessed = await source.discover(target._replace(guessable=guessable), net)
     if any(notice.code == guess.WILDCARD for report in guessed for notice in report.notices):
         reports = [_despite_wildcard(report, target) for report in reports]

@@ -129,16 +129,23 @@ def error(query: str, failure: MailsetupError, *, as_json: bool) -> None:
 
 
 @contextmanager
-def progress(message: str) -> Iterator[None]:
-    """Tell on the terminal that something is going on, while it does."""
+def progress(message: str) -> Iterator[Callable[[str], None]]:
+    """Tell on the terminal that something is going on, while it does; what is given replaces the message."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda _message: None
         return
     from rich.console import Console
     from rich.text import Text
 
-    with Console(stderr=True).status(Text(message)):
-        yield
+    console = Console(stderr=True)
+
+    def one_line(words: str) -> Text:
+        line = Text(words)
+        line.truncate(console.width - len("* "), overflow="ellipsis")  # it stands behind the mark that moves
+        return line
+
+    with console.status(one_line(message)) as status:
+        yield lambda words: status.update(one_line(words))
 
 
 @contextmanager

@@ -6,12 +6,13 @@ failures are in ``diagnosis``, which is imported only where something failed: an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from . import i18n
 from .errors import MailsetupError
 from .i18n import N_, _, fill
 from .model import (
+    LIVE,
     Authentication,
     Confidence,
     Note,
@@ -276,6 +277,15 @@ def error(item: MailsetupError) -> str:
     if item.code in CODES:
         return diagnose(item.code, item.facts).message
     return str(item)
+
+
+def asking(target: str, sources: Sequence[str]) -> str:
+    """What is going on during a lookup of ``target``; ``sources`` are those that are still being asked."""
+    if LIVE in sources:
+        return _("Connecting to the servers of {target} …").format(target=target)
+    if not sources:
+        return _("Asking {target} …").format(target=target)
+    return _("Asking {target}: {sources} …").format(target=target, sources=", ".join(sources))
 
 
 def complaint(message: str) -> str:

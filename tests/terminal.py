@@ -96,8 +96,10 @@ class Session:
 
 
 @contextmanager
-def session(*arguments: str, folder: Path, language: str = "en", columns: int = 80) -> Iterator[Session]:
-    """Run mailsetup with ``arguments`` in ``folder``, in a terminal that can do nothing but print lines."""
+def session(
+    *arguments: str, folder: Path, language: str = "en", columns: int = 80, kind: str = "dumb"
+) -> Iterator[Session]:
+    """Run mailsetup with ``arguments`` in ``folder``, in a terminal of a ``kind``: "dumb" can only print lines."""
     import pty
     import termios
 
@@ -108,7 +110,7 @@ def session(*arguments: str, folder: Path, language: str = "en", columns: int = 
         **os.environ,
         "LC_ALL": "C.UTF-8",
         "MAILSETUP_LANG": language,
-        "TERM": "dumb",
+        "TERM": kind,
         "PYTHONPATH": str(_ROOT),
     }
     for name in ("COLUMNS", "LINES", "FORCE_COLOR"):

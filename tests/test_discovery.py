@@ -131,6 +131,24 @@ def test_what_answers_within_the_grace_is_heard() -> None:
     assert seconds == pytest.approx(GRACE_S / 2)
 
 
+def test_whoever_wants_to_know_is_told_which_sources_are_still_being_asked() -> None:
+    net = FakeNet(
+        pages={AUTOCONFIG: config()},
+        delays={f"GET {AUTOCONFIG}": 1.0, f"GET {FROM_ISPDB}": 3.0, "TXT _ua-auto-config.example.com": 2.0},
+    )
+    told: list[tuple[str, ...]] = []
+    run(_ask_all(target(), net, waiting_for=told.append, allow_http=False, whole_ledger=True))
+    assert told[0] == tuple(source.NAME for source in SOURCES if source.NAME not in ("http-autoconfig", "guess"))
+    assert told[-3:] == [("autoconfig", "pacc", "ispdb"), ("pacc", "ispdb"), ("ispdb",)]
+
+
+def test_guesses_are_told_of_only_if_some_are_made() -> None:
+    told: list[tuple[str, ...]] = []
+    for reports in ([report("autoconfig", endpoint())], [report("autoconfig")]):
+        run(discovery._guess(reports, target(), guessable(), IMAP_ONLY, told.append, verify=True))
+    assert told == [("guess",)]
+
+
 def test_the_whole_ledger_waits_for_everyone() -> None:
     net = FakeNet(pages={AUTOCONFIG: config()}, delays={f"GET {FROM_ISPDB}": WAITED_FOR})
     ledger, seconds = ask(net, whole_ledger=True)

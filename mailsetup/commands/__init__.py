@@ -10,9 +10,8 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import api, render
+from .. import api, render, text
 from ..errors import InputError
-from ..i18n import _
 from ..model import Lookup, NetworkOptions, Protocol, Status
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ COMMANDS = {
 
 EXIT_OK, EXIT_NOTHING, EXIT_USAGE, EXIT_FAILED, EXIT_FAULT, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
 Result = TypeVar("Result")
+Tell = Callable[[tuple[str, ...]], None]  # takes the names of the sources that are still being asked
 
 
 def exit_code(answer: Lookup) -> int:
@@ -70,7 +70,7 @@ def shared_resolver(options: NetworkOptions) -> Callable[[], Resolver]:
 
 def work_on(
     targets: Sequence[str],
-    work: Callable[[str], Coroutine[Any, Any, Result]],
+    work: Callable[[str, Tell], Coroutine[Any, Any, Result]],
     show: Callable[[str, Result], int],
     jobs: int,
     *,
@@ -80,15 +80,16 @@ def work_on(
     import asyncio  # 48 ms: only where the network is used
 
     if is_single(targets):
-        with render.progress(_("Asking {target} …").format(target=targets[0])):
-            result = asyncio.run(work(targets[0]))
+        target = targets[0]
+        with render.progress(text.asking(target, ())) as show_progress:
+            result = asyncio.run(work(target, lambda sources: show_progress(text.asking(target, sources))))
         return show(targets[0], result)
     return asyncio.run(_work_on_all(targets, work, show, jobs, as_json=as_json))
 
 
 async def _work_on_all(
     targets: Sequence[str],
-    work: Callable[[str], Awaitable[Result]],
+    work: Callable[[str, Tell], Awaitable[Result]],
     show: Callable[[str, Result], int],
     jobs: int,
     *,
@@ -98,7 +99,7 @@ async def _work_on_all(
 
     async def guarded(target: str) -> Result | InputError:
         try:
-            return await work(target)
+            return await work(target, lambda _sources: None)
         except InputError as error:
             return error
 

@@ -11,7 +11,7 @@ from .. import api, helptext, options, render
 from ..errors import InputError
 from ..i18n import _
 from ..model import Lookup, NetworkOptions, Protocol
-from . import EXIT_OK, EXIT_USAGE, exit_code, is_single, shared_resolver, wanted_protocols, work_on
+from . import EXIT_OK, EXIT_USAGE, Tell, exit_code, is_single, shared_resolver, wanted_protocols, work_on
 
 
 @click.command(
@@ -63,9 +63,14 @@ def command(
         return _write_answers(targets, wanted, everything=everything)
     resolver = shared_resolver(options)
 
-    async def work(target: str) -> Lookup:
+    async def work(target: str, tell: Tell) -> Lookup:
         return from_database(target) or await api.discover_async(
-            target, protocols=wanted, options=options, whole_ledger=explain or everything, resolver=resolver()
+            target,
+            protocols=wanted,
+            options=options,
+            whole_ledger=explain or everything,
+            waiting_for=tell,
+            resolver=resolver(),
         )
 
     return work_on(targets, work, show, options.jobs, as_json=as_json)

@@ -20,6 +20,7 @@ from . import (
     EXIT_FAULT,
     EXIT_NOTHING,
     EXIT_OK,
+    Tell,
     exit_code,
     is_single,
     shared_resolver,
@@ -99,7 +100,7 @@ def command(
     resolver = shared_resolver(options)
     trace = (lambda line: click.echo(line, err=True)) if debug else None
 
-    async def work(target: str) -> tuple[Lookup | None, tuple[ProbeResult, ...], float]:
+    async def work(target: str, _tell: Tell) -> tuple[Lookup | None, tuple[ProbeResult, ...], float]:
         started = time.monotonic()
         plan = await api.plan_async(
             target,
