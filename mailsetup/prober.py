@@ -252,7 +252,7 @@ class _Attempt:
 
     async def _read_line(self, limit: int) -> bytes:
         while (end := self._buffer.find(b"\n", 0, limit + 2)) < 0:
-            if len(self._buffer) > limit:
+            if len(self._buffer) > limit + 1:  # with its CR the line may still end here, however it was cut on its way
                 raise DialogueFailed("protocol.line_too_long", limit=str(limit))
             await self._fill()
         line = bytes(self._buffer[:end]).removesuffix(b"\r")

@@ -156,8 +156,8 @@ def with_certificate(facts: TLSFacts, der: bytes, now: datetime) -> TLSFacts:
                 days_left=(not_after - now).days,
                 issuer_url=_issuer_url(certificate),
             )
-    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return facts
+    except (TypeError, ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return facts  # TypeError: of a name with a value of a kind that it should not have
 
 
 def reason_of_distrust(code: str, facts: TLSFacts | None) -> str:

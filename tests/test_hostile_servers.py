@@ -21,6 +21,7 @@ import pytest
 from lab import Authority
 from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, SilentServer, StartTLS, Step, Wait
 from mailsetup.model import Stage
+from mailsetup.wire import MAX_LINE_BYTES
 from product import Finished, probe
 
 USER, PASSWORD = "fred@example.test", "correct horse"
@@ -358,6 +359,15 @@ FAULTS |= {
 def test_a_fault_gets_its_code_at_its_stage_in_time(fault: Fault, authority: Authority) -> None:
     result = judge(fault.script, fault.scheme, authority)
     assert (result["code"], result["stage"]) == (fault.code, fault.stage)
+
+
+@pytest.mark.parametrize("cut", [0, -1, -2, -3], ids=["whole", "before LF", "before CRLF", "within the text"])
+def test_the_longest_line_may_be_cut_anywhere(cut: int, authority: Authority) -> None:
+    for excess, code in ((0, "greeting.err"), (1, "protocol.line_too_long")):
+        line = b"-ERR ".ljust(MAX_LINE_BYTES + excess, b"x") + b"\r\n"
+        pieces = [line[:cut], line[cut:]] if cut else [line]
+        script = [step for piece in pieces for step in (Say(piece), Wait(0.05))]
+        assert judge([*script, Wait()], "pop3", authority)["code"] == code, excess
 
 
 EOF_CODES = {

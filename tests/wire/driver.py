@@ -114,7 +114,7 @@ def _perform(action: Action, session: Session, peer: Peer, buffer: bytearray) ->
             return b""
         case ReadLine(limit=limit):
             while (end := buffer.find(b"\n", 0, limit + 2)) < 0:
-                if len(buffer) > limit:
+                if len(buffer) > limit + 1:
                     raise DialogueFailed("protocol.line_too_long")
                 _fill(buffer, session, peer)
             line = bytes(buffer[:end]).removesuffix(b"\r")
