@@ -8,6 +8,7 @@ weaker ones are not waited for, unless the whole ledger is wanted. Only if nobod
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from typing import Self, cast
 from . import portal
 from .answers import conclude
 from .deadline import Deadline
-from .errors import LookupFailed
+from .errors import ConnectFailed, LookupFailed
 from .fetch import Web
 from .index import Index
 from .model import (
@@ -153,7 +154,13 @@ class _Connections:
         for candidate in candidates:
             key = candidate.endpoint.key
             if key not in self._tasks:
-                self._tasks[key] = asyncio.create_task(probe_endpoint(candidate, self._network))
+                self._tasks[key] = asyncio.create_task(self._connect(candidate))
+
+    async def _connect(self, candidate: Candidate) -> ProbeResult:
+        async with contextlib.AsyncExitStack() as turn:
+            with contextlib.suppress(ConnectFailed):  # never its turn: then the probe says that time is up
+                await turn.enter_async_context(self._network.turn(candidate.endpoint.host))
+            return await probe_endpoint(candidate, self._network)
 
     async def results(self, candidates: Sequence[Candidate]) -> list[ProbeResult]:
         """The verdicts on ``candidates``, in their order."""

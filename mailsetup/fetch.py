@@ -89,7 +89,8 @@ class Web:
             raise FetchFailed("http.bad_scheme", url=place.url)
         chain = [place.url]
         while True:
-            status, location, answer = await self._exchange(place, None if body is None else body(place.host))
+            async with self._network.turn(place.host):
+                status, location, answer = await self._exchange(place, None if body is None else body(place.host))
             if status in _REDIRECTS and location:
                 place = _redirect(place, location)
                 if place.url in chain:

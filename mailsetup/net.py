@@ -14,6 +14,7 @@ import errno
 import ipaddress
 import socket
 import ssl
+from contextlib import AbstractAsyncContextManager
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, NoReturn
 
@@ -50,6 +51,10 @@ class Network:
         self.options = options
         self.deadline = deadline
         self._resolver = resolver
+
+    def turn(self, host: str) -> AbstractAsyncContextManager[None]:
+        """A turn at ``host``, where few may be at the same time (see ``Turns.at``)."""
+        return self._resolver.turns.at(host, self.deadline)
 
     def until(self, deadline: Deadline) -> Network:
         """The same network with another deadline."""

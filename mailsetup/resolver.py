@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .address import parse_port
 from .deadline import Deadline
 from .errors import InputError, LookupFailed
+from .turns import Turns
 
 if TYPE_CHECKING:
     import dns.resolver
@@ -58,6 +59,7 @@ class Resolver:
         self._resolver.timeout = QUERY_TIMEOUT_S
         self._resolver.use_search_by_default = False
         self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
+        self.turns = Turns()  # whoever shares DNS answers shares these, too
         self._running: dict[Key, asyncio.Task[dns.resolver.Answer | LookupFailed]] = {}
         self._waiting: Counter[Key] = Counter()  # how many wait for each of them
 

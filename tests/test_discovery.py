@@ -29,6 +29,7 @@ from mailsetup.model import (
 from mailsetup.ranking import rank
 from mailsetup.resolver import Resolver
 from mailsetup.sources import MXRecord, Records, SRVRecord, mx
+from mailsetup.turns import Turns
 
 AUTOCONFIG = "https://autoconfig.example.com/mail/config-v1.1.xml"
 WELL_KNOWN = "https://example.com/.well-known/autoconfig/mail/config-v1.1.xml"
@@ -451,6 +452,7 @@ class NoNames(Resolver):
     """A resolver for which no name exists, or of which nobody has heard an answer."""
 
     def __init__(self, code: str = "dns.nxdomain") -> None:
+        self.turns = Turns()
         self._code = code
         self.names: set[str] = set()
 
