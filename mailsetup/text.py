@@ -82,7 +82,8 @@ _NOTICES = {
         "The name “{name}” was written as “{fallback}”, because the format cannot hold it as it is."
     ),
     "export.no_display_name": N_(
-        "This format holds no name: type “{name}” where the program asks for it, or in the one that you write mail with."
+        "This format holds no name: type “{name}” where the program asks for it, or in the one that you write mail "
+        "with."
     ),
     "export.code_page": N_(
         "The name “{name}” was written for Chinese Windows (code page {code_page}): elsewhere it will be unreadable. "
