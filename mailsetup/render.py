@@ -237,6 +237,7 @@ def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Pro
     from rich.text import Text
 
     from .conclusion import cause
+    from .model import Stage
 
     console = _console()
     console.print(Text(query, style="bold"))
@@ -248,7 +249,8 @@ def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Pro
     common = cause(results)
     explained = () if common is None else common.explained
     for result in results:
-        in_table = several and result.ok
+        # The table has no room for what was proved beyond the connection: the login, a message that arrived.
+        in_table = several and result.ok and result.stage not in (Stage.MAILBOX, Stage.SEND)
         if not in_table:
             _verdict_on_terminal(console, result, provider, advise=result not in explained)
         for notice in result.notices:
