@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-import time
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
