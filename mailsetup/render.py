@@ -108,6 +108,19 @@ def formats(items: Sequence[dict[str, object]], *, as_json: bool) -> None:
             _print(["\t".join(filter(None, [str(item["format"]), str(item["title"]), *several]))])
 
 
+def paragraph(mark: str, words: str) -> list[str]:
+    """``words`` behind ``mark`` as lines: filled on a terminal, one line in a pipe."""
+    if not sys.stdout.isatty():
+        return [mark + words]
+    import shutil
+
+    from .helptext import wrap
+
+    width = shutil.get_terminal_size().columns - len(mark)
+    first, *further = wrap(words, max(width, 20)) or [""]
+    return [mark + first, *(" " * len(mark) + line for line in further)]
+
+
 def separator() -> None:
     """An empty line between the answers for several targets."""
     _print([""])

@@ -11,7 +11,6 @@ from ..address import parse
 from ..i18n import N_, _
 from ..model import Address, Candidate, Lookup, NetworkOptions, Protocol, Status
 from . import EXIT_FAILED, EXIT_FAULT, EXIT_NOTHING, EXIT_OK
-from .explain import _paragraph as paragraph
 
 if TYPE_CHECKING:
     from ..auditing import Audit
@@ -161,7 +160,7 @@ def _finding_lines(finding: Finding) -> list[str]:
     # Translators: how serious a finding is, at the beginning of a line.
     severities = {"error": N_("ERROR"), "warning": N_("WARNING"), "info": N_("NOTE")}
     return [
-        *paragraph(f"{_(severities[finding.severity])}  ", finding.message),
+        *render.paragraph(f"{_(severities[finding.severity])}  ", finding.message),
         f"  {finding.code}: {finding.evidence}",
-        *paragraph("  -> ", finding.remedy),
+        *render.paragraph("  -> ", finding.remedy),
     ]

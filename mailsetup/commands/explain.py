@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import click
@@ -119,11 +118,11 @@ def _match_object(match: Match) -> Object:
 def _lines(explanation: Explanation) -> list[str]:
     if not explanation.matches:
         return [
-            *_paragraph("", _("Nothing is known about this: {query}").format(query=explanation.query)),
-            *_paragraph(
+            *render.paragraph("", _("Nothing is known about this: {query}").format(query=explanation.query)),
+            *render.paragraph(
                 "  -> ", _("Paste the whole message, above all what the server itself said, with the number before it.")
             ),
-            *_paragraph(
+            *render.paragraph(
                 "  -> ", _("`mailsetup probe ADDRESS --login` asks the server itself, and says what is wrong.")
             ),
         ]
@@ -131,19 +130,10 @@ def _lines(explanation: Explanation) -> list[str]:
     for match in explanation.matches:
         place = ", ".join(filter(None, (_place(match), text.confidence(match.confidence))))
         source = _("Source: {reason}").format(reason=", ".join(filter(None, (match.source, match.seen))))
-        written += [f"{match.code} ({place})", *_paragraph("  ", match.message)]
-        written += [line for remedy in match.remedy for line in _paragraph("  -> ", remedy)]
+        written += [f"{match.code} ({place})", *render.paragraph("  ", match.message)]
+        written += [line for remedy in match.remedy for line in render.paragraph("  -> ", remedy)]
         written += [f"  {source}", ""]
     return written[:-1]
-
-
-def _paragraph(mark: str, words: str) -> list[str]:
-    """``words`` behind ``mark``: filled on a terminal, one line in a pipe."""
-    if not sys.stdout.isatty():
-        return [mark + words]
-    width = shutil.get_terminal_size().columns - len(mark)
-    first, *further = helptext.wrap(words, max(width, 20)) or [""]
-    return [mark + first, *(" " * len(mark) + line for line in further)]
 
 
 def _place(match: Match) -> str:
