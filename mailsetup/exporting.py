@@ -120,7 +120,7 @@ def _deliver(made: Export, exporter: Exporter, place: Place) -> None:
         return
     output = Path(place.output)
     if exporter.SEVERAL_FILES:
-        _make_folder(output)
+        files.make_folder(output)
         for file in made.files:
             _write(output / file.name, file, force=place.force)
     else:
@@ -174,21 +174,12 @@ def _deliver_bundle(made: Bundle, folder: Path, *, force: bool) -> None:
         for file in (*export.files, *export.forms)
     ]
     places.append((folder / made.readme.name, made.readme))
-    existing = [path for path, _file in places if path.exists()]
-    if existing and not force:
-        raise InputError("input.file_exists", path=str(existing[0]))
-    _make_folder(folder)
+    files.refuse_existing((path for path, _file in places), force=force)
+    files.make_folder(folder)
     for path, file in places:
-        _make_folder(path.parent)
+        files.make_folder(path.parent)
         files.write(path, file.body, private=file.private, force=force)
     click.echo(_("wrote {path}").format(path=folder / made.readme.name), err=True)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError("input.unwritable", path=str(folder), reason=error.strerror or "") from None
 
 
 def _write(path: Path, file: ExportFile, *, force: bool) -> None:

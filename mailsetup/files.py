@@ -104,6 +104,21 @@ def _write_all(file: FileIO, body: bytes) -> None:
         left = left[file.write(left) :]
 
 
+def refuse_existing(paths: Iterable[Path], *, force: bool) -> None:
+    """Raise InputError for the first of ``paths`` that exists, unless with ``force``: all are written, or none."""
+    existing = next((path for path in paths if path.exists()), None)
+    if existing is not None and not force:
+        raise InputError("input.file_exists", path=str(existing))
+
+
+def make_folder(path: Path, *, parents: bool = False) -> None:
+    """Create the folder ``path`` unless it is there; raise InputError if that is impossible."""
+    try:
+        path.mkdir(parents=parents, exist_ok=True)
+    except OSError as error:
+        raise InputError("input.unwritable", path=str(path), reason=error.strerror or "") from None
+
+
 def _create(path: Path, pieces: Iterable[bytes], *, private: bool) -> None:
     # O_EXCL also refuses a symbolic link that someone else has placed there; the umask narrows the mode.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

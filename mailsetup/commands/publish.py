@@ -167,13 +167,8 @@ def _host(text: str) -> str:
 def _write(folder: Path, published: tuple[PublishedFile, ...], *, force: bool) -> None:
     """Write all files below ``folder``, or none if one of them is there already (without ``force``)."""
     places = [(folder.joinpath(*file.path.split("/")), file.body) for file in published]
-    for path, _body in places:
-        if path.exists() and not force:
-            raise InputError("input.file_exists", path=str(path))
+    files.refuse_existing((path for path, _body in places), force=force)
     for path, body in places:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError("input.unwritable", path=str(path.parent), reason=error.strerror or "") from None
+        files.make_folder(path.parent, parents=True)
         files.write(path, body, private=False, force=force)
         click.echo(_("wrote {path}").format(path=path), err=True)
