@@ -15,7 +15,7 @@ import gi  # type: ignore[import-not-found]  # of Debian's Python, not of the en
 
 gi.require_version("Camel", "1.2")
 gi.require_version("EDataServer", "1.2")
-from gi.repository import Camel, EDataServer, GLib  # type: ignore[import-not-found]  # noqa: E402 -- as above
+from gi.repository import Camel, EDataServer, GLib  # type: ignore[import-not-found]  # noqa: E402 -- after the versions
 
 
 class Session(Camel.Session):  # type: ignore[misc]  # the class is made from the library at run time
