@@ -11,10 +11,13 @@ from typing import NoReturn
 
 from . import i18n
 
+EXIT_INTERRUPTED = 130  # as a shell says of a program that SIGINT has ended: 128 + 2
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``mailsetup`` with ``arguments`` (default: the process's own) and return the exit code.
 
+    Ctrl-C is KeyboardInterrupt, as everywhere.
     Help texts are translated when ``cli`` is imported, so the language is chosen before.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -40,12 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def program() -> NoReturn:
-    """What the installed command runs: ``main``, and an end without Python's own clearing up.
+    """What the installed command runs: ``main``, a word if it is interrupted, and an end without Python's clearing up.
 
     Taking every module apart again would be a tenth of an offline lookup's time, and hangs or crashes while a thread
     still waits for standard input.
     """
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the impatient press the keys twice
+        code = EXIT_INTERRUPTED
+        with suppress(OSError):
+            sys.stderr.write(i18n._("mailsetup: interrupted") + "\n")
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it has gone
             stream.flush()

@@ -334,10 +334,12 @@ def _run(
     """What ``twin`` returns, in an event loop of its own; raise RuntimeError where one is running already."""
     import asyncio  # 48 ms: only where the network is used
 
+    from . import eventloop
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         pass  # none is running
     else:
         raise RuntimeError(f"an event loop is running here: await mailsetup.{twin.__name__}() with the same arguments")
-    return asyncio.run(twin(*arguments, **options))
+    return eventloop.run(twin(*arguments, **options))

@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from . import helptext, options, text
-from .commands import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_USAGE
+from .commands import COMMANDS, EXIT_FAILED, EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 from .errors import InputError, MailsetupError
 from .i18n import _
 
@@ -57,9 +57,8 @@ def run(arguments: Sequence[str]) -> int:
 
             traceback.print_exc()
         return _complain(text.error(error), _exit_code(error))
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(_("mailsetup: interrupted"), err=True)
-        return EXIT_INTERRUPTED
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except (BrokenPipeError, SystemExit):
         # The reader has gone (`mailsetup … | head`): nothing is wrong, and nobody is left to be told. While a command
         # runs click notices first and exits, its only way out that is no exception of its own.

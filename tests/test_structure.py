@@ -54,6 +54,7 @@ ARROWS: dict[str, set[str]] = {
     "sources": FACTS | {"address", "database", "index", "clientconfig", "pox", "sources"},
     "tls": FACTS | {"wire"},
     "deadline": {"errors"},
+    "eventloop": set(),
     "turns": {"deadline", "errors"},
     "resolver": {"address", "deadline", "errors", "turns"},
     "net": FACTS | {"deadline", "resolver", "sources", "tls"},
@@ -66,7 +67,18 @@ ARROWS: dict[str, set[str]] = {
     "probing": FACTS
     | {"address", "deadline", "delivery", "index", "message", "net", "prober", "refusals", "resolver", "wire"},
     "api": FACTS
-    | {"address", "answers", "database", "discovery", "exporters", "index", "probing", "ranking", "resolver"}
+    | {
+        "address",
+        "answers",
+        "database",
+        "discovery",
+        "eventloop",
+        "exporters",
+        "index",
+        "probing",
+        "ranking",
+        "resolver",
+    }
     | {"wire"},
     "verifying": FACTS
     | {"database", "deadline", "i18n", "jsonform", "net", "prober", "probing", "refusals", "resolver"},
@@ -111,6 +123,7 @@ ARROWS: dict[str, set[str]] = {
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
     | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
+    | {"eventloop"}  # what asks the network
     | {"publishing"}  # publish
     | {"auditing", "clients", "findings", "survey"}  # audit
     | {"exporters", "guide", "questions"}  # setup

@@ -29,7 +29,7 @@ COMMANDS = {
     "providers": "providers",
 }
 
-EXIT_OK, EXIT_NOTHING, EXIT_USAGE, EXIT_FAILED, EXIT_FAULT, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_OK, EXIT_NOTHING, EXIT_USAGE, EXIT_FAILED, EXIT_FAULT = 0, 1, 2, 3, 4
 Result = TypeVar("Result")
 Tell = Callable[[tuple[str, ...]], None]  # takes the names of the sources that are still being asked
 
@@ -77,14 +77,14 @@ def work_on(
     as_json: bool,
 ) -> int:
     """Work on one target, or on several concurrently; the highest exit code of all."""
-    import asyncio  # 48 ms: only where the network is used
+    from .. import eventloop
 
     if is_single(targets):
         target = targets[0]
         with render.progress(text.asking(target, ())) as show_progress:
-            result = asyncio.run(work(target, lambda sources: show_progress(text.asking(target, sources))))
+            result = eventloop.run(work(target, lambda sources: show_progress(text.asking(target, sources))))
         return show(targets[0], result)
-    return asyncio.run(_work_on_all(targets, work, show, jobs, as_json=as_json))
+    return eventloop.run(_work_on_all(targets, work, show, jobs, as_json=as_json))
 
 
 async def _work_on_all(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import api, helptext, options, render, text
+from .. import api, eventloop, helptext, options, render, text
 from ..address import parse
 from ..i18n import N_, _
 from ..model import Address, Candidate, Lookup, NetworkOptions, Protocol, Status
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 @options.common
 def command(domain: str, verify: bool, as_json: bool, options: NetworkOptions) -> int:
     """Audit a domain."""
-    import asyncio
-
     from ..auditing import judge
     from ..resolver import Resolver
     from ..survey import take
@@ -49,7 +47,7 @@ def command(domain: str, verify: bool, as_json: bool, options: NetworkOptions) -
         return await take(address, api.index(), options, Resolver(options.nameservers), verify=verify)
 
     with render.progress(_("Asking {target} …").format(target=domain)):
-        seen = asyncio.run(survey())
+        seen = eventloop.run(survey())
     audit = judge(seen)
     if as_json:
         render.write_json(_object(address, audit, seen.elapsed_ms))

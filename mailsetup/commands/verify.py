@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .. import helptext, options, render, text
+from .. import eventloop, helptext, options, render, text
 from ..errors import InputError, NetworkError
 from ..i18n import _
 from ..index import Index
@@ -165,8 +165,6 @@ def _journal(output: Path | None, index: Index, *, resume: bool) -> Journal:
 
 def _ask(work: _Work, journal: Journal, options: NetworkOptions, *, as_json: bool) -> None:
     """Verify what the journal does not know yet; show all records in the order of the database, as soon as possible."""
-    import asyncio
-
     from .. import reports, verifying
 
     waiting = deque(work.names)
@@ -189,7 +187,7 @@ def _ask(work: _Work, journal: Journal, options: NetworkOptions, *, as_json: boo
             advance()
             show_ready()
 
-        asyncio.run(verifying.verify_all(missing, options, keep))
+        eventloop.run(verifying.verify_all(missing, options, keep))
 
 
 def _records(work: _Work, journal: Journal) -> Iterator[dict[str, Any]]:
