@@ -141,10 +141,15 @@ class Endpoint(NamedTuple):
             return str(address)
         if self.username_form == USERNAME_LOCAL_PART:
             return address.local_part
-        name = self.username_form
-        for placeholder, value in zip(PLACEHOLDERS, (str(address), address.local_part, address.domain), strict=True):
-            name = name.replace(placeholder, value)
-        return name
+        return _filled(self.username_form, PLACEHOLDERS, (str(address), address.local_part, address.domain))
+
+
+def _filled(template: str, placeholders: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """``template`` with a value for each placeholder; what looks like one in a value stays as it is."""
+    if not placeholders:
+        return template
+    parts = template.split(placeholders[0])
+    return values[0].join(_filled(part, placeholders[1:], values[1:]) for part in parts)
 
 
 class Note(NamedTuple):

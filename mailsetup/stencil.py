@@ -75,8 +75,6 @@ class Answers:
         started = time.monotonic()
         address = parse(target)
         stencil = self._stencil(address)
-        if "%" in target:
-            return self._uncut(target, address, started)
         local_part, domain, domain_unicode = address
         query_word, domain_word = target.encode(), domain.encode()
         local_word = b"" if local_part is None else local_part.encode()
@@ -85,12 +83,6 @@ class Answers:
             query_word, local_word = self._word(target), self._word(local_part or "")
         elapsed_ms = b"%.1f" % ((time.monotonic() - started) * 1000)
         return stencil.fill((query_word, local_word, domain_word, unicode_word, elapsed_ms))
-
-    def _uncut(self, target: str, address: Address, started: float) -> bytes:
-        """The answer made for ``address`` alone: it may look like a placeholder of the login names it is put into."""
-        report = database.discover(address.domain, self._index)
-        report = report._replace(elapsed_ms=(time.monotonic() - started) * 1000)
-        return self._render(api.without_network(target, address, report, self._protocols, started)).encode()
 
     def _word(self, text: str) -> bytes:
         return self._quote(text)[1:-1].encode()
