@@ -53,6 +53,14 @@ def parse(text: str) -> Address:
     return address
 
 
+def parse_domain(text: str) -> Address:
+    """A bare domain as typed by a user; raise InputError (``input.*``) with the reason, for an address, too."""
+    address = parse(text)
+    if address.local_part is not None:
+        raise InputError("input.not_a_domain", domain=address.domain)
+    return address
+
+
 def parse_host(text: str) -> str:
     """A host name from the network as lower-case A-labels; raise InputError unless it is a usable public name.
 
@@ -113,20 +121,27 @@ def registrable_domain(domain: str) -> str:
 
 def owned_domain(name: str) -> str | None:
     """The registrable domain of ``name``, None for a public suffix: whoever asked there would ask a registry."""
-    found = _suffixes().privatesuffix(name)
-    return None if found is None else str(found)
+    labels = name.split(".")
+    found = _suffixes().privatesuffix(_as_listed(labels))
+    return None if found is None else ".".join(labels[-1 - found.count(".") :])
 
 
 def is_public_suffix(domain: str) -> bool:
     """Whether anybody can register names below ``domain``; the private section is left out: it has mail domains."""
-    return bool(_suffixes(only_icann=True).is_public(domain))
+    return bool(_suffixes(only_icann=True).is_public(_as_listed(domain.split("."))))
 
 
 @cache
 def _suffixes(*, only_icann: bool = False) -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList  # reads 250 KB; only discovery and the compiler need it
+    from publicsuffixlist import PublicSuffixList  # reads 300 KB; only discovery and the compiler need it
 
-    return PublicSuffixList(only_icann=only_icann)
+    # Encoding each of its names takes twice as long as reading them, and in a lookup everything waits for it.
+    return PublicSuffixList(only_icann=only_icann, accept_encoded_idn=False)
+
+
+def _as_listed(labels: Iterable[str]) -> str:
+    """A name in U-labels, as the Public Suffix List has them."""
+    return ".".join(map(to_unicode, labels))
 
 
 def printable(text: str) -> str:

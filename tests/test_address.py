@@ -243,6 +243,8 @@ def test_a_subdomain_begins_at_a_label_boundary() -> None:
         ("someone.github.io", "someone.github.io"),  # the private section counts
         ("a.someone.github.io", "someone.github.io"),
         ("mail.xn--fsqu00a.xn--fiqs8s", "xn--fsqu00a.xn--fiqs8s"),
+        ("mail.xn--fsqu00a.xn--55qx5d.cn", "xn--fsqu00a.xn--55qx5d.cn"),  # 公司.cn
+        ("mail.xn--n3h.xn--55qx5d.cn", "xn--n3h.xn--55qx5d.cn"),  # a snowman, which no label may be
     ],
 )
 def test_the_registrable_domain_ends_at_the_public_suffix(domain: str, registrable: str) -> None:
