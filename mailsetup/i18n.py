@@ -48,9 +48,54 @@ class _Facts(dict[str, str]):
         return "…"
 
 
+_JOINT = "\0"  # one in a fact, though nobody should let it in, would only disappear
+
+
+class _Insertion(str):
+    """A fact that shows where it begins and ends once it stands in a text."""
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        return f"{_JOINT}{super().__format__(form)}{_JOINT}"
+
+    def __repr__(self) -> str:  # for {fact!r}
+        return f"{_JOINT}{super().__repr__()}{_JOINT}"
+
+
 def fill(template: str, facts: Mapping[str, str]) -> str:
     """The translated ``template`` with ``facts`` filled in."""
-    return _(template).format_map(_Facts(facts))
+    if _translations is None:
+        return template.format_map(_Facts(facts))
+    inserted = _Facts({name: _Insertion(fact) for name, fact in facts.items()})
+    return join(_(template).format_map(inserted).split(_JOINT))
+
+
+def join(parts: Sequence[str]) -> str:
+    """``parts`` as one text; a Chinese one has a space between a Chinese character and a Latin letter, and nowhere else.
+
+    So a template need not know what is filled in: 服务器拒绝, but smtp.qq.com 拒绝.
+    """
+    if _translations is None:
+        return "".join(parts)
+    text = ""
+    for part in parts:
+        left, right = text.rstrip(" ")[-1:], part.lstrip(" ")[:1]
+        if _is_wide(left) and _is_wide(right):
+            text, part = text.rstrip(" "), part.lstrip(" ")
+        elif text[-1:].isalnum() and part[:1].isalnum() and _is_han(left) != _is_han(right):
+            text += " "
+        text += part
+    return text
+
+
+def _is_han(character: str) -> bool:
+    return "\u3400" <= character <= "\u9fff"
+
+
+def _is_wide(character: str) -> bool:
+    """Whether ``character`` takes no space beside a Chinese one: such a one itself, or Chinese punctuation."""
+    return _is_han(character) or (character != "" and character in "，。：；、！？（）《》“”")
 
 
 def language() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import i18n, text
-from .i18n import N_, _
+from .i18n import N_, _, fill
 from .model import Candidate, Lookup, Notice, ProbeResult, Provider, ProviderStatus, Role, SourceReport, Status
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def reason(candidate: Candidate) -> str:
     named = list(dict.fromkeys(_(_SOURCES.get(e.source, e.source)) for e in candidate.evidence))
     words = named[0] if named else ""
     if named[1:]:
-        words += _(", confirmed by {sources}").format(sources=_(" and ").join(named[1:]))
+        words += fill(N_(", confirmed by {sources}"), {"sources": text.joined(named[1:], _(" and "))})
     if candidate.verified:
         words += _(", proved by a live connection")
     elif candidate.verified is False:
@@ -152,7 +152,7 @@ def reasons(answer: Lookup) -> list[str]:
         if (protocol := candidate.endpoint.protocol.upper()) not in names:
             names.append(protocol)
     return [
-        _("{protocols}: {reason}").format(protocols=", ".join(protocols), reason=words)
+        _("{protocols}: {reason}").format(protocols=text.listed(protocols), reason=words)
         for words, protocols in groups.items()
     ]
 
@@ -286,7 +286,7 @@ def choice(results: Sequence[ProbeResult]) -> str | None:
     if len(results) < 2 or not chosen:
         return None
     names = {result.username for result in chosen}
-    words = _("Use {settings}").format(settings=_(" and ").join(map(probe_place, chosen)))
+    words = _("Use {settings}").format(settings=text.joined([probe_place(result) for result in chosen], _(" and ")))
     if len(names) == 1 and (name := names.pop()) is not None:
         words += _(", user name {username}").format(username=name)
     return words
@@ -309,7 +309,7 @@ def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> li
     for result in results:
         diagnosis = about(result, provider, i18n.language())
         message = text.probe_success(result) if diagnosis is None else diagnosis.message
-        lines.append(f"{verdict(result)}  {probe_place(result)}: {message}")
+        lines.append(f"{verdict(result)}  {text.introduced(probe_place(result), message)}")
         if diagnosis is not None:
             lines.append(f"      {result.code} ({text.stage(result.stage)})")
             lines += [f"      -> {remedy}" for remedy in diagnosis.remedy if result not in explained]

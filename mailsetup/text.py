@@ -327,7 +327,22 @@ def security(value: Security) -> str:
 
 def authentication(values: Iterable[Authentication]) -> str:
     """What to log in with, preferred first."""
-    return _(" or ").join(_(_AUTHENTICATION[value]) for value in values)
+    return joined([_(_AUTHENTICATION[value]) for value in values], _(" or "))
+
+
+def joined(words: Sequence[str], conjunction: str) -> str:
+    """``words`` with a translated " and " or " or " between them."""
+    return i18n.join([part for word in words for part in (conjunction, word)][1:])
+
+
+def listed(words: Iterable[str]) -> str:
+    """``words`` with commas between them, which Chinese has a sign of its own for (GB/T 15834-2011 §4.5)."""
+    return ("、" if i18n.language() == "zh" else ", ").join(words)
+
+
+def introduced(head: str, words: str) -> str:
+    """``words`` behind ``head`` and a colon."""
+    return f"{head}：{words}" if i18n.language() == "zh" else f"{head}: {words}"
 
 
 def confidence(value: Confidence) -> str:

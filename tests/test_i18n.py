@@ -362,3 +362,42 @@ def test_no_command_at_all_shows_the_chinese_help_and_exits_with_2() -> None:
     [(code, out, err)] = in_chinese([])
     assert (code, out) == (2, "")
     assert err.startswith("用法：mailsetup ")
+
+
+# Spaces between Chinese and Latin
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (("服务器", " 拒绝"), "服务器拒绝"),
+        (("smtp.qq.com", " 拒绝"), "smtp.qq.com 拒绝"),
+        (("请用 ", "密码", " 登录"), "请用密码登录"),
+        (("密码", "或", "OAuth2"), "密码或 OAuth2"),
+        (("TLS", "和", "SMTP"), "TLS 和 SMTP"),
+        (("Apple“邮件”", " 的设置"), "Apple“邮件”的设置"),
+        (("来源：", "RFC"), "来源：RFC"),
+        (("查询 ", "例子.中国", " …"), "查询例子.中国 …"),
+        (("", "中", "", "文", ""), "中文"),
+        ((), ""),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("chinese")
+def test_a_chinese_text_has_spaces_only_between_chinese_characters_and_latin_letters(
+    parts: tuple[str, ...], text: str
+) -> None:
+    assert i18n.join(parts) == text
+
+
+@pytest.mark.usefixtures("chinese")
+def test_what_is_filled_into_a_chinese_text_decides_about_the_space_before_it() -> None:
+    template = "{host} wants a login first: {reply}"
+    assert i18n.fill(template, {"host": "服务器", "reply": "登录 失败"}) == "服务器要求先登录：登录 失败"
+    assert i18n.fill(template, {"host": "smtp.qq.com"}) == "smtp.qq.com 要求先登录：…"
+    assert i18n.fill("{value!r} is not a valid {number_type}.", {"value": "a'b"}) == "\"a'b\" 不是有效的数字。"
+
+
+def test_an_english_text_is_joined_as_it_is() -> None:
+    assert i18n.join(("the ", "server")) == "the server"
+    assert i18n.fill("{host} wants a login first: {reply}", {"host": "it"}) == "it wants a login first: …"
