@@ -134,6 +134,33 @@ def test_what_large_providers_say(protocol: str, owner: str, reply: str, code: s
         assert found.code == code
 
 
+@pytest.mark.parametrize(
+    ("pasted", "code", "owner"),
+    [
+        # As programs show it: shortened, wrapped, quoted, without the status, in base64.
+        ("(535, b'Login fail. Account is abnormal, service is not open, password is')", "auth.bad_credentials", "qq"),
+        ("Error: Invalid login: 535 Login fail. Account\nis abnormal, service", "auth.bad_credentials", "qq"),
+        ("550-5.4.5 Daily user sending\n550 5.4.5 limit exceeded", "send.temporary", "gmail"),
+        ("error: [ALERT] Your account is not enabled for IMAP use. Please", "auth.service_disabled", "gmail"),
+        ("STAT command failed: Your account is not enabled for POP access.", "auth.service_disabled", "gmail"),
+        ("SMTPDataError: (432, b'4.3.2 Concurrent connections limit exceeded.')", "auth.rate_limited", "outlook"),
+        ("5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException", "send.sender_refused", "outlook"),
+        ('[Error: {"status":"400","schemes":"Bearer","scope":"x"}]', "auth.oauth_token_rejected", None),
+        ("334 eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiQmVhcmVyIn0=", "auth.oauth_token_rejected", None),
+        ("The mail server responded: 5.7.1 <li@example.org>: Relay access denied.", "send.relay_denied", None),
+        ("请使用客户端授权密码登录", "auth.app_password", None),
+    ],
+)
+def test_refusals_are_known_as_programs_show_them(pasted: str, code: str, owner: str | None) -> None:
+    best = explain(lines(pasted.encode()), INDEX, "en").matches[0]
+    assert (best.code, next(iter(best.providers), None)) == (code, owner)
+
+
+def test_words_of_sina_are_not_heard_in_what_others_say() -> None:
+    reply = b"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy."
+    assert all("sina" not in match.providers for match in explain(lines(reply), INDEX, "en").matches)
+
+
 @pytest.mark.parametrize("reply", ["NO [AUTHENTICATIONFAILED] Authentication failed", "NO LOGIN failed."])
 def test_what_many_servers_say_is_no_news_of_one_provider(reply: str) -> None:
     assert meaning(Protocol.IMAP, reply, frozenset()) is None
