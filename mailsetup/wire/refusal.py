@@ -57,8 +57,8 @@ _SMTP_ENHANCED_CODES = {
     "5.7.13": "auth.account_status",
 }
 
+# Not 432: only with 4.7.12 it is of RFC 4954 §6; Exchange Online says 432 4.3.2 to too many connections.
 _SMTP_CODES = {
-    "432": "auth.password_expired",
     "530": "auth.required",
     "534": "auth.no_common_mechanism",
     "538": "auth.privacy_required",
@@ -71,7 +71,7 @@ _SMTP_CODES = {
 
 # The codes of RFC 4954 §6 mean the same wherever they are read, and 421 says so for any command (RFC 5321 §3.8); others
 # say more about the command than about the account, and 500 to 504 may as well be of HTTP.
-_CODES_ALONE = {code: _SMTP_CODES[code] for code in ("432", "530", "534", "538")} | {
+_CODES_ALONE = {code: _SMTP_CODES[code] for code in ("530", "534", "538")} | {
     "454": "auth.temporary",
     "535": "auth.bad_credentials",
     "421": "greeting.temporary",

@@ -72,6 +72,7 @@ def test_pop3_response_codes(reply: str, code: str) -> None:
         ("530 5.7.0 must authenticate", "auth.required"),
         ("550 5.7.13 disabled", "auth.account_status"),
         ("432 4.7.12 transition needed", "auth.password_expired"),
+        ("432 4.3.2 Concurrent connections limit exceeded", "auth.temporary"),
         ("454 4.7.0 temporary failure", "auth.temporary"),
         ("451 auth error", "auth.temporary"),
         ("421 closing", "auth.temporary"),
