@@ -6,15 +6,20 @@ that does not verify exists to *describe* what was refused; nothing but the hand
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ConnectFailed, InputError
 from .model import TLSFacts
 from .wire import decode
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 # X509_V_ERR_* numbers of OpenSSL -> our codes.
 _CERTIFICATE_CODES = {
@@ -55,6 +60,7 @@ OUTDATED = frozenset({"tls.version_too_old", "tls.no_shared_cipher"})
 _RECORD_TYPES = range(20, 24)  # the first byte of every TLS record (RFC 8446 §5.1)
 _HANDSHAKE_RECORD = 22
 _CERTIFICATE_REQUEST = 13  # a type of handshake message (RFC 5246 §7.4)
+_MOST_NAMES = 100  # of a certificate
 MAX_FLIGHT_BYTES = 64 * 1024  # of what a server sends in a handshake, kept to explain a failure
 
 
@@ -133,29 +139,24 @@ def facts_of(session: ssl.SSLObject, *, verified: bool, now: datetime | None = N
     facts = TLSFacts(
         session.version(), cipher[0] if cipher else None, verified, chain_length=None if chain is None else len(chain())
     )
+    now = now or datetime.now(UTC)
+    with contextlib.suppress(ValueError):  # a name in no known encoding
+        # OpenSSL tells what it has read of a certificate that it trusts: no other parser needs to be loaded.
+        if known := session.getpeercert():
+            return _completed(facts, _read_by_openssl(known), now)
     certificate = session.getpeercert(binary_form=True)
-    return facts if certificate is None else with_certificate(facts, certificate, now or datetime.now(UTC))
+    return facts if certificate is None else with_certificate(facts, certificate, now)
 
 
 def with_certificate(facts: TLSFacts, der: bytes, now: datetime) -> TLSFacts:
     """``facts`` completed from a DER certificate; unchanged if it cannot be parsed."""
-    from cryptography import x509  # 59 ms; only where a connection was made
+    from cryptography import x509  # 59 ms; only where a certificate was refused
 
     try:
         with warnings.catch_warnings():
             # What is odd about a stranger's certificate, such as its serial number, is no news for our users.
             warnings.simplefilter("ignore")
-            certificate = x509.load_der_x509_certificate(der)
-            not_after = certificate.not_valid_after_utc
-            return facts._replace(
-                subject=_name(certificate.subject),
-                issuer=_name(certificate.issuer),
-                names=_dns_names(certificate),
-                not_before=certificate.not_valid_before_utc.isoformat(),
-                not_after=not_after.isoformat(),
-                days_left=(not_after - now).days,
-                issuer_url=_issuer_url(certificate),
-            )
+            return _completed(facts, _read(x509.load_der_x509_certificate(der)), now)
     except (TypeError, ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return facts  # TypeError: of a name with a value of a kind that it should not have
 
@@ -170,38 +171,78 @@ def reason_of_distrust(code: str, facts: TLSFacts | None) -> str:
     return "tls.cert.incomplete_chain" if code == "tls.cert.untrusted_issuer" and alone else code
 
 
-def _issuer_url(certificate: object) -> str | None:
+class _Certificate(NamedTuple):
+    """What a certificate says, whoever has read it."""
+
+    subject: Sequence[str]  # its common names, or else organizations
+    issuer: Sequence[str]
+    names: Sequence[str]  # DNS names
+    not_before: datetime
+    not_after: datetime
+    issuer_urls: Sequence[str]
+
+
+def _completed(facts: TLSFacts, certificate: _Certificate, now: datetime) -> TLSFacts:
+    subject, issuer = _clean(certificate.subject[:1]), _clean(certificate.issuer[:1])
+    urls = [url for url in certificate.issuer_urls if url.startswith("http")]
+    return facts._replace(
+        subject=subject[0] if subject else "",
+        issuer=issuer[0] if issuer else "",
+        names=tuple(_clean(certificate.names[:_MOST_NAMES])),
+        not_before=certificate.not_before.isoformat(),
+        not_after=certificate.not_after.isoformat(),
+        days_left=(certificate.not_after - now).days,
+        issuer_url=next(iter(_clean(urls[:1])), None),
+    )
+
+
+def _read_by_openssl(certificate: Mapping[str, Any]) -> _Certificate:
+    """What ``getpeercert`` gives."""
+
+    def values(name: tuple[tuple[tuple[str, str], ...], ...]) -> list[str]:
+        pairs = [pair for relative in name for pair in relative]
+        return [value for kind in ("commonName", "organizationName") for key, value in pairs if key == kind]
+
+    def moment(text: str) -> datetime:
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
+
+    return _Certificate(
+        values(certificate["subject"]),
+        values(certificate["issuer"]),
+        [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"],
+        moment(certificate["notBefore"]),
+        moment(certificate["notAfter"]),
+        certificate.get("caIssuers", ()),
+    )
+
+
+def _read(certificate: x509.Certificate) -> _Certificate:
+    """What cryptography reads."""
     from cryptography import x509
     from cryptography.x509.oid import AuthorityInformationAccessOID
 
-    assert isinstance(certificate, x509.Certificate)
-    try:
+    def values(name: x509.Name) -> list[str]:
+        wanted = (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME)
+        return [str(attribute.value) for oid in wanted for attribute in name.get_attributes_for_oid(oid)]
+
+    names, urls = [], []
+    with contextlib.suppress(x509.ExtensionNotFound):
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = alternative.get_values_for_type(x509.DNSName)
+    with contextlib.suppress(x509.ExtensionNotFound):
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
-        return None
-    wanted = AuthorityInformationAccessOID.CA_ISSUERS
-    urls = [d.access_location.value for d in access if d.access_method == wanted]
-    return next((_clean([url])[0] for url in urls if isinstance(url, str) and url.startswith("http")), None)
-
-
-def _name(name: object) -> str:
-    from cryptography import x509
-
-    assert isinstance(name, x509.Name)
-    wanted = (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME)
-    values = [str(attribute.value) for oid in wanted for attribute in name.get_attributes_for_oid(oid)]
-    return _clean(values[:1])[0] if values else ""
-
-
-def _dns_names(certificate: object) -> tuple[str, ...]:
-    from cryptography import x509
-
-    assert isinstance(certificate, x509.Certificate)
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(_clean(extension.get_values_for_type(x509.DNSName)[:100]))
+        places = [
+            d.access_location.value for d in access if d.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+        ]
+        urls = [place for place in places if isinstance(place, str)]
+    return _Certificate(
+        values(certificate.subject),
+        values(certificate.issuer),
+        names,
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        urls,
+    )
 
 
 def _clean(values: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import sys
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -147,7 +148,8 @@ def loaded(certificate: x509.Certificate, key: bytes, folder: Path, ciphers: str
     return context
 
 
-def test_a_good_handshake_tells_version_cipher_and_certificate() -> None:
+def test_a_good_handshake_tells_version_cipher_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)  # whose import costs 59 ms: only what is refused needs it
     session = connect(server_context(CA.issue_cert(HOST, "*.example.net", not_after=NOW + 30 * DAY)))
     facts = tls.facts_of(session, verified=True, now=NOW)
     assert facts.version == "TLSv1.3"
@@ -159,6 +161,48 @@ def test_a_good_handshake_tells_version_cipher_and_certificate() -> None:
     assert facts.days_left in (29, 30)
     assert facts.not_after is not None
     assert datetime.fromisoformat(facts.not_after).tzinfo is UTC
+
+
+def authority_access() -> x509.AuthorityInformationAccess:
+    url = x509.UniformResourceIdentifier("http://ca.example.com/ca.crt")
+    return x509.AuthorityInformationAccess(
+        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, url)],
+    )
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        (),
+        (x509.NameAttribute(NameOID.ORGANIZATION_NAME, "例子有限公司"),),
+        (x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example"), x509.NameAttribute(NameOID.COMMON_NAME, "\x1b[2J")),
+    ],
+)
+@pytest.mark.parametrize("extension", [None, authority_access()])
+def test_openssl_and_the_parser_of_refused_certificates_read_the_same(
+    subject: tuple[x509.NameAttribute[str], ...], extension: x509.ExtensionType | None, tmp_path: Path
+) -> None:
+    certificate, key = own_certificate(subject=subject, names=(HOST, *("a.example.net",) * 120), extension=extension)
+    trusting = ssl.create_default_context(cadata=der(certificate))
+    server = loaded(certificate, key, tmp_path)
+    by_openssl = tls.facts_of(connect(server, trusting), verified=True, now=NOW)
+    described = tls.facts_of(connect(server, tls.describing_context()), verified=True, now=NOW)
+    assert by_openssl.days_left in (59, 60)
+    assert by_openssl == described
+
+
+def test_a_trusted_certificate_with_an_unreadable_name_ends_nothing(tmp_path: Path) -> None:
+    certificate, key = own_certificate(names=(HOST, "odd.example.com"))
+    # A trust anchor needs no valid signature (RFC 5280 §6.1.1), so this one may be changed.
+    damaged = der(certificate).replace(b"odd.example", b"\xff\xfe\xfd.example")
+    path = tmp_path / "damaged.pem"
+    path.write_bytes(ssl.DER_cert_to_PEM_cert(damaged).encode() + key)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    session = connect(server, ssl.create_default_context(cadata=damaged))
+    facts = tls.facts_of(session, verified=True, now=NOW)
+    assert (facts.version, facts.verified) == ("TLSv1.3", True)
+    assert all(name.isprintable() for name in facts.names)
 
 
 def test_the_clock_is_read_where_no_time_is_given() -> None:
@@ -361,14 +405,7 @@ def test_one_extension_twice_does_not_end_the_program() -> None:
 
 
 def test_a_missing_intermediate_is_told_from_an_unknown_authority() -> None:
-    access = x509.AuthorityInformationAccess(
-        [
-            x509.AccessDescription(
-                AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier("http://ca.example.com/ca.crt")
-            )
-        ]
-    )
-    public = tls.with_certificate(EMPTY, der(own_certificate(extension=access)[0]), NOW)
+    public = tls.with_certificate(EMPTY, der(own_certificate(extension=authority_access())[0]), NOW)
     private = tls.with_certificate(EMPTY, der(own_certificate()[0]), NOW)
     unknown, incomplete = "tls.cert.untrusted_issuer", "tls.cert.incomplete_chain"
     assert public.issuer_url == "http://ca.example.com/ca.crt"

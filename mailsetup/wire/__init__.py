@@ -201,6 +201,8 @@ def decode(line: bytes) -> str:
             continue
     else:
         text = line.decode("latin-1")
+    if text.isprintable():
+        return text
     return "".join(character for character in text if character.isprintable())
 
 
