@@ -149,8 +149,8 @@ def loaded(certificate: x509.Certificate, key: bytes, folder: Path, ciphers: str
 
 
 def test_a_good_handshake_tells_version_cipher_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cryptography", None)  # whose import costs 59 ms: only what is refused needs it
     session = connect(server_context(CA.issue_cert(HOST, "*.example.net", not_after=NOW + 30 * DAY)))
+    monkeypatch.setitem(sys.modules, "cryptography", None)  # whose import costs 59 ms: only what is refused needs it
     facts = tls.facts_of(session, verified=True, now=NOW)
     assert facts.version == "TLSv1.3"
     assert facts.cipher is not None
