@@ -109,7 +109,15 @@ async def discover(
     share = 1 - VERIFICATION_SHARE if options.verify else 1.0
     web = Web(network.until(deadline.within(deadline.remaining() * share)))
     label = "x" + secrets.token_hex(8)
-    target = Target(address, index, options.ispdb, options.send_address, unused_label=label, dnssec=resolver.validates)
+    target = Target(
+        address,
+        index,
+        options.ispdb,
+        options.send_address,
+        unused_label=label,
+        dnssec=resolver.validates,
+        allow_http=options.allow_http,
+    )
     database = [] if known is None else [known]
     live: list[ProbeResult] = []
     tell = waiting_for or (lambda _names: None)
@@ -119,9 +127,7 @@ async def discover(
             if options.verify:
                 connections.start(_to_verify(rank([*database, *found], address.domain, protocols), live))
 
-        found = await _ask_all(
-            target, web, protocols, connect_early, tell, allow_http=options.allow_http, whole_ledger=whole_ledger
-        )
+        found = await _ask_all(target, web, protocols, connect_early, tell, whole_ledger=whole_ledger)
         if await _is_captive(found, target, web):
             found = portal.disbelieved(found)
         reports = await _guess([*database, *found], target, Web(network), protocols, tell, verify=options.verify)
@@ -175,19 +181,18 @@ async def _ask_all(
     decided: Callable[[list[SourceReport]], None] = lambda _reports: None,
     waiting_for: Callable[[tuple[str, ...]], None] = lambda _names: None,
     *,
-    allow_http: bool,
     whole_ledger: bool,
 ) -> list[SourceReport]:
     """The ledger of every source but guesses; ``decided`` is told early what no weaker source can change."""
-    unwanted = (guess,) if allow_http else (guess, http_autoconfig)
-    sources = [source for source in SOURCES if source not in unwanted]
+    sources = [source for source in SOURCES if source is not guess]
     loop = asyncio.get_running_loop()
     started = loop.time()
     tasks = [asyncio.create_task(source.discover(target, net)) for source in sources]
     pending = set(tasks)
     try:
+        await asyncio.sleep(0)  # whoever has nothing to ask is done, and nobody waits for it
         while pending:
-            waiting_for(tuple(source.NAME for source, task in zip(sources, tasks, strict=True) if task in pending))
+            waiting_for(tuple(source.NAME for source, task in zip(sources, tasks, strict=True) if not task.done()))
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # expected trouble is in the reports: an exception here is a bug, and propagates

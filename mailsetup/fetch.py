@@ -6,7 +6,7 @@ standard port, never to a private address; nothing but the URL is sent: no cooki
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -24,6 +24,7 @@ MAX_BODY_BYTES = 256 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 MAX_REDIRECTS = 5
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+MAX_TYPE_CHARACTERS = 127  # RFC 6838 §4.2 allows no longer names on either side of the slash
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -40,6 +41,15 @@ class _Place(NamedTuple):
     @property
     def url(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
+
+
+class _Answer(NamedTuple):
+    """What a server says to one question."""
+
+    status: int
+    location: str = ""
+    media_type: str = ""
+    body: bytes = b""  # only with status 200
 
 
 class Web:
@@ -78,32 +88,53 @@ class Web:
 
         ``http.status`` carries the status code as fact ``status``. An http URL is fetched only if the options allow it.
         """
-        return await self._follow(_place(url), None)
+        return await self._follow(self._permitted(url), None)
 
     async def post(self, url: str, body: Callable[[str], bytes]) -> Page:
         """The answer at ``url`` to the XML that ``body`` makes for each host it is sent to; raise NetworkError."""
-        return await self._follow(_place(url), body)
+        return await self._follow(self._permitted(url), body)
 
-    async def _follow(self, place: _Place, body: Callable[[str], bytes] | None) -> Page:
+    async def redirect(self, url: str) -> str:
+        """Where ``url`` redirects to, always an https URL; "" if it does not. The page itself is not read.
+
+        Raise NetworkError; ``url`` is asked as in ``get``.
+        """
+        place = self._permitted(url)
+        async with self._network.turn(place.host):
+            answer = await self._exchange(place, None, wants_body=False)
+        if answer.status in _REDIRECTS and answer.location:
+            place = _redirect(place, answer.location)
+            if place.scheme != "https":
+                raise FetchFailed("http.bad_scheme", url=place.url)
+            return place.url
+        if answer.status >= 400:
+            raise FetchFailed("http.status", url=url, status=str(answer.status))
+        return ""
+
+    def _permitted(self, url: str) -> _Place:
+        place = _place(url)
         if place.scheme == "http" and not self._network.options.allow_http:
             raise FetchFailed("http.bad_scheme", url=place.url)
+        return place
+
+    async def _follow(self, place: _Place, body: Callable[[str], bytes] | None) -> Page:
         chain = [place.url]
         while True:
             async with self._network.turn(place.host):
-                status, location, answer = await self._exchange(place, None if body is None else body(place.host))
-            if status in _REDIRECTS and location:
-                place = _redirect(place, location)
+                answer = await self._exchange(place, None if body is None else body(place.host))
+            if answer.status in _REDIRECTS and answer.location:
+                place = _redirect(place, answer.location)
                 if place.url in chain:
                     raise FetchFailed("http.redirect_loop", url=place.url)
                 if len(chain) > MAX_REDIRECTS:
                     raise FetchFailed("http.too_many_redirects", url=place.url)
                 chain.append(place.url)
-            elif status == 200:
-                return Page(place.url, tuple(chain), answer)
+            elif answer.status == 200:
+                return Page(place.url, tuple(chain), answer.body, answer.media_type)
             else:
-                raise FetchFailed("http.status", url=place.url, status=str(status))
+                raise FetchFailed("http.status", url=place.url, status=str(answer.status))
 
-    async def _exchange(self, place: _Place, body: bytes | None) -> tuple[int, str, bytes]:
+    async def _exchange(self, place: _Place, body: bytes | None, *, wants_body: bool = True) -> _Answer:
         # Resolving and connecting end at the deadline by themselves, with codes that do not blame the web server.
         try:
             stream = await self._network.connect(place.host, place.port)
@@ -114,13 +145,13 @@ class Web:
         try:
             async with self._network.deadline.enforce(lambda: FetchFailed("http.timeout", url=place.url)):
                 await self._secure(stream, place)
-                return await self._ask(stream, place, body)
+                return await self._ask(stream, place, body, wants_body=wants_body)
         finally:
             stream.close()
 
-    async def _ask(self, stream: Stream, place: _Place, body: bytes | None) -> tuple[int, str, bytes]:
+    async def _ask(self, stream: Stream, place: _Place, body: bytes | None, *, wants_body: bool) -> _Answer:
         try:
-            return await _request(stream, place, body)
+            return await _request(stream, place, body, wants_body=wants_body)
         except ConnectFailed as error:
             raise FetchFailed("http.incomplete", url=place.url, reason=error.code) from None
 
@@ -135,8 +166,8 @@ class Web:
             raise
 
 
-async def _request(stream: Stream, place: _Place, content: bytes | None) -> tuple[int, str, bytes]:
-    """Status, Location and body (empty unless the status is 200) of one GET, or of a POST of XML ``content``."""
+async def _request(stream: Stream, place: _Place, content: bytes | None, *, wants_body: bool) -> _Answer:
+    """The answer to one GET, or to a POST of XML ``content``."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
     fields = [
         ("Host", place.authority),
@@ -150,7 +181,7 @@ async def _request(stream: Stream, place: _Place, content: bytes | None) -> tupl
     request = h11.Request(method="GET" if content is None else "POST", target=place.target, headers=fields)
     events: list[h11.Event] = [request, *([] if content is None else [h11.Data(data=content)]), h11.EndOfMessage()]
     await stream.write(b"".join(connection.send(event) or b"" for event in events))
-    body = bytearray()
+    answer, body = _Answer(0), bytearray()
     while True:
         try:
             event = connection.next_event()
@@ -159,9 +190,9 @@ async def _request(stream: Stream, place: _Place, content: bytes | None) -> tupl
             raise FetchFailed("http.header_too_large" if too_large else "http.incomplete", url=place.url) from None
         match event:
             case h11.Response(status_code=status, headers=headers):
-                if status != 200:
-                    location = next((value for name, value in headers if name == b"location"), b"")
-                    return status, location.decode("latin-1"), b""
+                answer = _Answer(status, _field(headers, b"location"), _media_type(_field(headers, b"content-type")))
+                if status != 200 or not wants_body:
+                    return answer
                 if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
                     # Unasked-for compression would make the size limit meaningless.
                     raise FetchFailed("http.incomplete", url=place.url, reason="content-encoding")
@@ -170,13 +201,21 @@ async def _request(stream: Stream, place: _Place, content: bytes | None) -> tupl
                 if len(body) > MAX_BODY_BYTES:
                     raise FetchFailed("http.too_large", url=place.url, limit=str(MAX_BODY_BYTES))
             case h11.EndOfMessage():
-                return 200, "", bytes(body)
+                return answer._replace(body=bytes(body))
             case h11.ConnectionClosed():
                 raise FetchFailed("http.incomplete", url=place.url)
             case h11.NEED_DATA:
                 connection.receive_data(await stream.read())
             case _:
                 pass  # informational responses (RFC 9110 §15.2)
+
+
+def _field(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    return next((value.decode("latin-1") for known, value in headers if known == name), "")
+
+
+def _media_type(text: str) -> str:
+    return printable(text.partition(";")[0].strip().lower())[:MAX_TYPE_CHARACTERS]
 
 
 def _place(url: str) -> _Place:

@@ -38,13 +38,13 @@ _AUTHENTICATED = {
     "dns": 7,
 }
 # ... and of the others.
+_ELSEWHERE, _PLAIN_HTTP, _UNKNOWN = 10, 11, 13
 _UNAUTHENTICATED = {
     **dict.fromkeys(("mx", "mx-ispdb", "srv", "mailconf", "mx-autoconfig", "autodiscover"), 8),
     "dns": 9,
-    "http-autoconfig": 11,
+    "http-autoconfig": _PLAIN_HTTP,
     "guess": 12,
 }
-_ELSEWHERE, _UNKNOWN = 10, 13
 # From here on an answer can lead anywhere, and nothing but the way it came vouches for it.
 _FORGEABLE = _ELSEWHERE
 # Sources that can name any host.
@@ -276,6 +276,8 @@ def _voice(evidence: Evidence) -> str:
 def _class(evidence: Evidence, endpoint: Endpoint, domain: str) -> int:
     if evidence.trusted:
         return _AUTHENTICATED.get(evidence.source, _UNKNOWN)
+    if evidence.locator.startswith("http://"):
+        return _PLAIN_HTTP
     if evidence.source in _POINTERS and not evidence.provider and not same_owner(endpoint.host, domain):
         return _ELSEWHERE
     return _UNAUTHENTICATED.get(evidence.source, _UNKNOWN)

@@ -10,17 +10,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from email.parser import BytesHeaderParser
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from . import tls
-from .address import printable
 from .clientconfig import parse
 from .deadline import Deadline
 from .discovery import SOURCES
 from .errors import FetchFailed, InvalidConfig, LookupFailed, NetworkError
-from .fetch import MAX_HEADER_BYTES, Web
+from .fetch import Web
 from .index import Index
 from .model import Address, Candidate, NetworkOptions, ProbeResult, Security, SourceReport, Status
 from .net import Network
@@ -34,7 +30,6 @@ DEFAULT_TIMEOUT_S = 20.0
 VERIFICATION_SHARE = 0.35
 # Nobody has more servers; whoever names more does not make us connect to all of them.
 MAX_SERVERS = 24
-MAX_TYPE_CHARACTERS = 127  # RFC 6838 section 4.2 allows no longer names on either side of the slash
 # What the domain's owner writes. The others of ``discovery.SOURCES`` are other people's words, or guesses.
 PUBLISHED = frozenset({"autoconfig", "well-known", "pacc", "autodiscover", "mailconf", "srv", "mx", "http-autoconfig"})
 _FILES = {module.NAME: module for module in (autoconfig, well_known, http_autoconfig)}
@@ -83,11 +78,10 @@ async def take(
     deadline = Deadline(options.timeout_s or DEFAULT_TIMEOUT_S)
     network = Network(options, resolver, deadline)
     share = 1 - VERIFICATION_SHARE if verify else 1.0
-    asking = network.until(deadline.within(deadline.remaining() * share))
-    web = Web(asking)
+    web = Web(network.until(deadline.within(deadline.remaining() * share)))
     domain = address.domain
     label = "x" + secrets.token_hex(8)
-    target = Target(address._replace(local_part=None), index, None, unused_label=label)
+    target = Target(address._replace(local_part=None), index, None, unused_label=label, allow_http=True)
     sources = [source for source in SOURCES if source.NAME in PUBLISHED]
     answers, mx, services, has_wildcard, has_pacc_digest, has_pacc_file = await asyncio.gather(
         asyncio.gather(*(source.discover(target, web) for source in sources)),
@@ -101,7 +95,7 @@ async def take(
     hosts = sorted({record.host for records in services.values() for record in records if record.host})
     named = _named(reports) if verify else []
     files, aliases, unresolved, live = await asyncio.gather(
-        asyncio.gather(*(_file(report, domain, web, asking) for report in reports if report.source in _FILES)),
+        asyncio.gather(*(_file(report, domain, web) for report in reports if report.source in _FILES)),
         _aliases(hosts, web),
         _unresolved(hosts, web),
         asyncio.gather(*(probe_endpoint(candidate, network) for candidate in named)),
@@ -200,7 +194,7 @@ async def _unresolved(hosts: Iterable[str], web: Web) -> dict[str, str]:
     return {host: code for host, code in answers if code in ("dns.nxdomain", "dns.no_address")}
 
 
-async def _file(report: SourceReport, domain: str, web: Web, network: Network) -> PublishedFile:
+async def _file(report: SourceReport, domain: str, web: Web) -> PublishedFile:
     """How the file is served that ``report`` is about."""
     if report.status is not Status.FOUND:
         return PublishedFile(report)
@@ -210,34 +204,8 @@ async def _file(report: SourceReport, domain: str, web: Web, network: Network) -
         return PublishedFile(report, refusal=error.facts.get("status", error.code))
     except NetworkError:
         return PublishedFile(report)
-    media_type = await _media_type(page.url, network)
     try:
         skipped = parse(page.body, domain, locator_is_own=True).skipped
     except InvalidConfig:
         skipped = ()
-    return PublishedFile(report, media_type=media_type, skipped=skipped)
-
-
-async def _media_type(url: str, network: Network) -> str:
-    """The type of the file at ``url``, which has been fetched already: only the head of the answer is read."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    is_https = parts.scheme == "https"
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
-    head = b""
-    try:
-        stream = await network.connect(host, parts.port or (443 if is_https else 80))
-        try:
-            async with network.deadline.enforce(lambda: FetchFailed("http.timeout", url=url)):
-                if is_https:
-                    await stream.start_tls(tls.client_context(network.options.ca_file), host)
-                await stream.write(request)
-                while b"\r\n\r\n" not in head and len(head) <= MAX_HEADER_BYTES and (chunk := await stream.read()):
-                    head += chunk
-        finally:
-            stream.close()
-    except NetworkError:
-        return ""
-    fields = BytesHeaderParser().parsebytes(head.partition(b"\r\n")[2])
-    return printable(str(fields.get("Content-Type", "")).partition(";")[0].strip().lower())[:MAX_TYPE_CHARACTERS]
+    return PublishedFile(report, media_type=page.media_type, skipped=skipped)

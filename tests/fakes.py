@@ -45,11 +45,11 @@ ISPDB = "https://ispdb.example.net/v1.1/"
 class FakeNet:
     """The network as tables that read like a zone file; what is not in them does not exist.
 
-    A failure is a value like any other. A key of ``pages`` that ends with "?" answers every query string; a function in
-    ``posts`` is given what was posted; ``servers`` maps "imap.example.com:993" to the code of a failed connection, or
-    None if it works; ``validator`` has validated the answers to the DNS questions in ``signed`` ("MX example.com");
-    ``delays`` maps what is asked ("MX example.com", "GET https://…") to seconds. ``asked`` keeps
-    every question, in order, ``posted`` every body.
+    A failure is a value like any other. A key of ``pages`` that ends with "?" answers every query string; ``redirects``
+    maps a URL to where it leads, "" if nowhere; a function in ``posts`` is given what was posted; ``servers`` maps
+    "imap.example.com:993" to the code of a failed connection, or None if it works; ``validator`` has validated the
+    answers to the DNS questions in ``signed`` ("MX example.com"); ``delays`` maps what is asked ("MX example.com",
+    "GET https://…") to seconds. ``asked`` keeps every question, in order, ``posted`` every body.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class FakeNet:
         posts: Mapping[str, bytes | Page | NetworkError | Callable[[bytes], bytes | NetworkError]] | None = None,
         servers: Mapping[str, str | None] | None = None,
         pages: Mapping[str, Answer] | None = None,
+        redirects: Mapping[str, str | NetworkError] | None = None,
         delays: Mapping[str, float] | None = None,
         signed: Collection[str] = (),
         validator: str = "127.0.0.1",
@@ -70,6 +71,7 @@ class FakeNet:
         self._mx, self._srv, self._pages, self._delays = mx or {}, srv or {}, pages or {}, delays or {}
         self._txt, self._cname, self._hosts = txt or {}, cname or {}, hosts or {}
         self._posts, self._servers = posts or {}, servers or {}
+        self._redirects = redirects or {}
         self._signed, self._validator = signed, validator
         self.asked: list[str] = []
         self.posted: list[bytes] = []
@@ -129,6 +131,10 @@ class FakeNet:
         if isinstance(answer, NetworkError):
             raise answer
         return answer if isinstance(answer, Page) else Page(url, (url,), answer)
+
+    async def redirect(self, url: str) -> str:
+        await self._question(f"GET {url}")
+        return _value(self._redirects.get(url, LookupFailed("dns.nxdomain", name=url.split("/")[2])))
 
     async def _question(self, question: str) -> None:
         # Answers of the DNS are shared by all who want them, as ``resolver`` does it.
@@ -256,8 +262,10 @@ def index(*providers: Provider) -> Index:
     return Index(encode(providers, "0" * 64))
 
 
-def target(query: str = "fred@example.com", *providers: Provider, send_address: bool = False) -> Target:
-    return Target(parse(query), index(*providers), ISPDB, send_address)
+def target(
+    query: str = "fred@example.com", *providers: Provider, send_address: bool = False, allow_http: bool = False
+) -> Target:
+    return Target(parse(query), index(*providers), ISPDB, send_address, allow_http=allow_http)
 
 
 def config(

@@ -104,6 +104,15 @@ ALONE = (
         warnings=POINTER,
     ),
     Scenario(
+        "Autodiscover on the host that plain http redirects to, which is allowed",
+        "outlookhttp.test",
+        (IMAPS, SMTP),
+        confidence="low",
+        sources=("autodiscover",),
+        warnings=POINTER,
+        options=("--allow-http",),
+    ),
+    Scenario(
         "An MX record of a hoster in the database",
         "hosted.test",
         provider="exmail",

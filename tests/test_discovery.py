@@ -50,8 +50,8 @@ def ask(
 ) -> tuple[dict[str, SourceReport], float]:
     """The ledger by locator, and how long it took."""
     wanted = frozenset(protocols or Protocol)
-    asking = _ask_all(target(query, HOSTER), net, wanted, allow_http=allow_http, whole_ledger=whole_ledger)
-    reports, seconds = run(asking)
+    asked = target(query, HOSTER, allow_http=allow_http)
+    reports, seconds = run(_ask_all(asked, net, wanted, whole_ledger=whole_ledger))
     assert len(net.asked) == len(set(net.asked)), "something was asked twice"
     return {f"{report.source} {report.locator}": report for report in reports}, seconds
 
@@ -138,7 +138,7 @@ def test_whoever_wants_to_know_is_told_which_sources_are_still_being_asked() -> 
         delays={f"GET {AUTOCONFIG}": 1.0, f"GET {FROM_ISPDB}": 3.0, "TXT _ua-auto-config.example.com": 2.0},
     )
     told: list[tuple[str, ...]] = []
-    run(_ask_all(target(), net, waiting_for=told.append, allow_http=False, whole_ledger=True))
+    run(_ask_all(target(), net, waiting_for=told.append, whole_ledger=True))
     assert told[0] == tuple(source.NAME for source in SOURCES if source.NAME not in ("http-autoconfig", "guess"))
     assert told[-3:] == [("autoconfig", "pacc", "ispdb"), ("pacc", "ispdb"), ("ispdb",)]
 
@@ -217,7 +217,7 @@ def test_dns_is_waited_for_behind_the_public_database_only_where_dnssec_may_put_
         SUBMISSIONS: [SRVRecord(0, 0, 465, "smtp.example.com")],
     }
     net = FakeNet(srv=inside, pages={FROM_ISPDB: config()}, delays={f"SRV {IMAPS}": 5.0})
-    asking = _ask_all(target()._replace(dnssec=dnssec), net, allow_http=False, whole_ledger=False)
+    asking = _ask_all(target()._replace(dnssec=dnssec), net, whole_ledger=False)
     reports, seconds = run(asking)
     assert [r.detail for r in reports if r.source == "srv" and r.status is Status.SKIPPED] == (
         [] if dnssec else [OUTRUN]
@@ -291,7 +291,7 @@ def test_whoever_gives_up_on_the_lookup_ends_all_questions() -> None:
 
     async def impatient() -> None:
         async with asyncio.timeout(1.0):
-            await _ask_all(target(), net, allow_http=False, whole_ledger=True)
+            await _ask_all(target(), net, whole_ledger=True)
 
     with pytest.raises(TimeoutError):
         run(impatient())

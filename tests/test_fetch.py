@@ -198,6 +198,62 @@ def test_plain_http_is_asked_only_when_the_user_allows_it(authority: Authority) 
     assert failure(script, authority, "http://{host}:{port}/") == "http.bad_scheme"
 
 
+def test_the_media_type_is_told_without_parameters(authority: Authority) -> None:
+    head = "HTTP/1.1 200 OK\nContent-Length: 0\n"
+    types = [
+        "Content-Type: Text/XML; charset=utf-8",
+        "Content-Type: text/\x9b31mx",
+        f"content-type: {'x' * 999}",
+        "X: y",
+    ]
+    pages = [fetch(respond(head + line), authority)[0] for line in types]
+    assert [page.media_type for page in pages] == ["text/xml", "text/â\\x9b31mx", "x" * 127, ""]
+
+
+def redirected(authority: Authority, head: str, *, allow_http: bool = True) -> str:
+    """Where a plain http server leads that answers with ``head``; the body that it promises never comes."""
+
+    async def run() -> str:
+        options = NetworkOptions(allow_private=True, allow_http=allow_http, ca_file=str(authority.ca_file))
+        script = [*REQUEST, Say(head.replace("\n", "\r\n").encode() + b"\r\n\r\n"), Wait()]
+        with NameServer({(HOST, "A"): ["127.0.0.1"]}) as dns:
+            async with ScriptedServer(script) as server:
+                web = Web(Network(options, Resolver((dns.option,)), Deadline(5.0)))
+                return await web.redirect(f"http://{HOST}:{server.port}/a")
+
+    return asyncio.run(run())
+
+
+def test_of_plain_http_nothing_is_read_but_where_it_leads(authority: Authority) -> None:
+    assert redirected(authority, "HTTP/1.1 302 Found\nLocation: https://b.test/x") == "https://b.test/x"
+    assert redirected(authority, "HTTP/1.1 302 Found\nContent-Length: 5") == ""
+    assert redirected(authority, "HTTP/1.1 200 OK\nContent-Length: 100000000") == ""
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        ("HTTP/1.1 302 Found\nLocation: http://b.test/x", "http.bad_scheme"),
+        ("HTTP/1.1 302 Found\nLocation: /b", "http.bad_scheme"),
+        ("HTTP/1.1 302 Found\nLocation: https://b.test:8443/x", "http.bad_scheme"),
+        ("HTTP/1.1 302 Found\nLocation: https://169.254.169.254/", "http.bad_scheme"),
+        ("HTTP/1.1 302 Found\nLocation: https://u:p@b.test/", "http.bad_scheme"),
+        ("HTTP/1.1 404 Not Found", "http.status"),
+        ("HTTP/1.1 500 Oops", "http.status"),
+    ],
+)
+def test_plain_http_must_lead_to_https(head: str, code: str, authority: Authority) -> None:
+    with pytest.raises(NetworkError) as caught:
+        redirected(authority, head)
+    assert caught.value.code == code
+
+
+def test_plain_http_is_not_followed_either_unless_the_user_allows_it(authority: Authority) -> None:
+    with pytest.raises(NetworkError) as caught:
+        redirected(authority, "HTTP/1.1 302 Found\nLocation: https://b.test/x", allow_http=False)
+    assert caught.value.code == "http.bad_scheme"
+
+
 POSTED: list[Step] = [*(Expect() for _ in range(8)), END_OF_REQUEST, Expect(b"<q/>")]
 
 

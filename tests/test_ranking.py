@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, UNAUTHENTICATED, candidate, endpoint, report
+from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, UNAUTHENTICATED, candidate, endpoint, evidence, report
 from mailsetup.model import Authentication, Candidate, Confidence, Endpoint, Protocol, SourceReport, Status
 from mailsetup.ranking import (
     MAX_RECOMMENDED_PER_PROTOCOL,
@@ -258,6 +258,13 @@ def test_a_pointer_that_anybody_may_have_written_is_worth_what_its_target_is(sou
     inside, elsewhere = (authority(candidate(of, source, trusted=False), DOMAIN) for of in (IMAPS, FOREIGN))
     assert inside == authority(candidate(FOREIGN, "mx"), DOMAIN)
     assert elsewhere == authority(candidate(FOREIGN, "srv"), DOMAIN)
+
+
+def test_whatever_plain_http_leads_to_is_worth_no_more_than_plain_http() -> None:
+    redirected = evidence("autodiscover", "http://autodiscover.example.com/", trusted=False)
+    assert authority(candidate()._replace(evidence=(redirected,)), "example.com") == authority(
+        candidate(source="http-autoconfig"), "example.com"
+    )
 
 
 def test_the_strongest_evidence_decides() -> None:

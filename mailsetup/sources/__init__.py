@@ -76,6 +76,7 @@ class Page(NamedTuple):
     url: str  # where it finally came from
     chain: tuple[str, ...]  # every address asked, in order; more than one after redirects
     body: bytes
+    media_type: str = ""  # in lower case, without parameters; "" where the server does not say
 
 
 class Net(Protocol):
@@ -109,6 +110,10 @@ class Net(Protocol):
         """Like ``get`` with the XML that ``body`` makes for each host it is sent to: redirects may lead elsewhere."""
         ...
 
+    async def redirect(self, url: str) -> str:
+        """Where ``url`` redirects to, always https; "" if it does not. Nothing else that it says is read."""
+        ...
+
     async def probe(self, candidate: Candidate, limit_s: float) -> ProbeResult:
         """The verdict of a connection without credentials, within ``limit_s``; raises nothing."""
         ...
@@ -124,6 +129,7 @@ class Target(NamedTuple):
     guessable: frozenset[MailProtocol] = frozenset(MailProtocol)  # wanted, and not declared to be missing
     unused_label: str = "no-such-label"  # made up for this lookup: where it exists below the domain, everything does
     dnssec: bool = False  # may answers of DNS turn out to be validated?
+    allow_http: bool = False  # may servers be asked without encryption?
 
 
 class Found(NamedTuple):

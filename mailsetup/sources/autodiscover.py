@@ -2,7 +2,9 @@
 
 It is asked over https and without credentials; servers that demand a login get none. All insist on an address: it is a
 made-up one, and a second one confirms what was said about the first, unless ``--send-address`` allows the real one for
-the domain's own hosts. What Outlook asks without encryption as a last resort is not asked.
+the domain's own hosts. Where nobody answers at the host over https, and only with ``--allow-http``, it is asked over
+plain http, as Outlook does, but only for the https address to ask instead. The JSON form (v2) is not asked: it names
+services of Exchange, never IMAP, POP3 or SMTP.
 """
 
 from __future__ import annotations
@@ -10,16 +12,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from .. import pox
 from ..address import owned_domain, parse, parse_url, printable, same_owner
 from ..errors import FetchFailed, InputError, InvalidConfig
 from ..model import Address, Confidence, Evidence, SourceReport
-from . import Found, Net, Records, SRVRecord, Target, ask, evidence_in_dns, pointed, srv
+from . import Found, Net, Target, ask, evidence_in_dns, pointed, srv
 from .autoconfig import generalise, two_strangers
 
 NAME = "autodiscover"
 MAX_REFERRALS = 3  # answers that only say where to ask, or about whom
+# What a host answers that has nobody for https under its name; a time-out leaves no time to ask it something else.
+_NOBODY_THERE = ("http.certificate", "tcp.refused", "tcp.reset", "tls.")
 
 
 class _Statement(NamedTuple):
@@ -34,17 +39,43 @@ def url(host: str) -> str:
 
 
 async def discover(target: Target, net: Net) -> list[SourceReport]:
-    """One report for the domain, for its host ``autodiscover``, and for the SRV record."""
+    """One report for the domain, for its host ``autodiscover``, for where plain http leads, and for the SRV record."""
     domain = target.address.domain
-    owned = (_ask_owner(url(host), target, net) for host in (domain, f"autodiscover.{domain}"))
-    return list(await asyncio.gather(*owned, _ask_srv(f"_autodiscover._tcp.{domain}", target, net)))
+    at_domain, at_host, by_srv = await asyncio.gather(
+        _ask_owner(url(domain), target, net),
+        _ask_host(f"autodiscover.{domain}", target, net),
+        _ask_srv(f"_autodiscover._tcp.{domain}", target, net),
+    )
+    return [at_domain, *at_host, by_srv]
+
+
+async def _ask_host(host: str, target: Target, net: Net) -> list[SourceReport]:
+    report = await _ask_owner(url(host), target, net)
+    is_mute = (report.code or "").startswith(_NOBODY_THERE)
+    return [report, await _ask_for_redirect(host, target, net)] if is_mute and target.allow_http else [report]
 
 
 async def _ask_owner(location: str, target: Target, net: Net) -> SourceReport:
     async def question() -> Found:
-        return await _without_strange_hosts(lambda: _ask(location, location, target, net))
+        said = await _agreed(location, target, net)
+        detail = " -> ".join(said.chain) if len(said.chain) > 1 else ""
+        return _found(said, Evidence(NAME, location, trusted=True, detail=detail), target)
 
-    return await ask(NAME, location, question)
+    return await ask(NAME, location, lambda: _without_strange_hosts(question))
+
+
+async def _ask_for_redirect(host: str, target: Target, net: Net) -> SourceReport:
+    """What is said at the https address that plain http redirects to, and that anyone on the way can name."""
+    plain = f"http://{host}{pox.PATH}"
+
+    async def question() -> Found:
+        location = await net.redirect(plain)
+        if not location or urlsplit(location).hostname == host:
+            raise InvalidConfig("discover.not_autoconfig")
+        said = await _agreed(location, target, net)
+        return _found(said, Evidence(NAME, plain, trusted=False, detail=" -> ".join((plain, *said.chain))), target)
+
+    return await ask(NAME, plain, lambda: _without_strange_hosts(question))
 
 
 async def _ask_srv(name: str, target: Target, net: Net) -> SourceReport:
@@ -58,7 +89,8 @@ async def _ask_srv(name: str, target: Target, net: Net) -> SourceReport:
                 code="discover.invalid_values" if invalid else None, detail=printable(", ".join(invalid))[:200]
             )
         host = usable[0].host if usable[0].port == 443 else f"{usable[0].host}:{usable[0].port}"
-        return await _ask(name, url(host), target, net, records)
+        said = await _agreed(url(host), target, net)
+        return _found(said, evidence_in_dns(NAME, name, " -> ".join(said.chain), records.validator), target)
 
     return await ask(NAME, name, question)
 
@@ -77,10 +109,8 @@ async def _without_strange_hosts(question: Callable[[], Awaitable[Found]]) -> Fo
         raise
 
 
-async def _ask(
-    locator: str, location: str, target: Target, net: Net, pointer: Records[SRVRecord] | None = None
-) -> Found:
-    """What is said at ``location``, which is the domain's own unless a ``pointer`` led there."""
+async def _agreed(location: str, target: Target, net: Net) -> _Statement:
+    """What is said alike about two people at ``location``, or about the user where that is allowed."""
     first, second = two_strangers(target.address)
     said = await _enquire(location, first, target, net)
     if said.about != target.address:
@@ -88,11 +118,10 @@ async def _ask(
         if again.answer != said.answer:
             # What depends on the person cannot be concluded from a stranger's.
             raise InvalidConfig("discover.invalid_values", values="LoginName")
-    detail = " -> ".join(said.chain) if len(said.chain) > 1 or pointer is not None else ""
-    if pointer is None:
-        evidence = Evidence(NAME, locator, trusted=True, detail=detail)
-    else:
-        evidence = evidence_in_dns(NAME, locator, detail, pointer.validator)
+    return said
+
+
+def _found(said: _Statement, evidence: Evidence, target: Target) -> Found:
     candidates = tuple(pointed(endpoint, evidence, target, Confidence.MEDIUM) for endpoint in said.answer.endpoints)
     return Found(candidates, "; ".join(filter(None, (evidence.detail, *said.answer.skipped))))
 

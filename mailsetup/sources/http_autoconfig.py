@@ -18,6 +18,8 @@ def url(domain: str) -> str:
 
 
 async def discover(target: Target, net: Net) -> list[SourceReport]:
-    """One report for the one URL."""
+    """One report for the one URL, none if the user does not want it asked."""
+    if not target.allow_http:
+        return []
     anonymous = target._replace(send_address=False)
     return [await ask_owner(NAME, url(target.address.domain), anonymous, net)]

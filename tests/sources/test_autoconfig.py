@@ -195,14 +195,20 @@ def test_a_server_section_that_cannot_be_used_costs_only_itself() -> None:
 
 def test_plain_http_is_never_trusted_and_never_told_the_address() -> None:
     net = FakeNet(pages={HTTP_URL: config()})
-    (report,), _seconds = run(http_autoconfig.discover(target(send_address=True), net))
+    (report,), _seconds = run(http_autoconfig.discover(target(send_address=True, allow_http=True), net))
     assert net.asked == [f"GET {HTTP_URL}"]
     assert (report.source, report.status) == ("http-autoconfig", Status.FOUND)
     assert not any(c.trusted for c in report.candidates)
     assert {c.confidence for c in report.candidates} == {Confidence.LOW}
 
 
+def test_plain_http_is_asked_only_with_leave() -> None:
+    net = FakeNet(pages={HTTP_URL: config()})
+    assert run(http_autoconfig.discover(target(), net))[0] == []
+    assert net.asked == []
+
+
 def test_a_redirect_from_http_to_https_does_not_make_it_trusted() -> None:
     net = FakeNet(pages={HTTP_URL: Page(URL, (HTTP_URL, URL), config())})
-    (report,), _seconds = run(http_autoconfig.discover(target(), net))
+    (report,), _seconds = run(http_autoconfig.discover(target(allow_http=True), net))
     assert not any(c.trusted for c in report.candidates)

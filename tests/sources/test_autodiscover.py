@@ -15,6 +15,8 @@ DOMAIN = "https://example.com/autodiscover/autodiscover.xml"
 HOST = "https://autodiscover.example.com/autodiscover/autodiscover.xml"
 SRV = "_autodiscover._tcp.example.com"
 HOSTER = "https://autodiscover.hoster.net/autodiscover/autodiscover.xml"
+PLAIN = "http://autodiscover.example.com/autodiscover/autodiscover.xml"
+STRANGE = FetchFailed("http.certificate", url=HOST, reason="tls.cert.hostname")
 Answer = bytes | Page | NetworkError | Callable[[bytes], bytes | NetworkError]
 
 
@@ -38,11 +40,15 @@ def discover(
     posts: Mapping[str, Answer],
     *,
     srv: Sequence[SRVRecord] | NetworkError = (),
+    redirect: str | NetworkError | None = None,
     query: str = "winifred@example.com",
     send_address: bool = False,
 ) -> tuple[dict[str, SourceReport], FakeNet]:
-    net = FakeNet(posts=posts, srv={SRV: srv})
-    reports, _seconds = run(autodiscover.discover(target(query, send_address=send_address), net))
+    """The reports by locator; plain http is allowed where it is said what it answers."""
+    allowed = redirect is not None
+    net = FakeNet(posts=posts, srv={SRV: srv}, redirects={PLAIN: redirect} if redirect is not None else {})
+    asked = target(query, send_address=send_address, allow_http=allowed)
+    reports, _seconds = run(autodiscover.discover(asked, net))
     return {report.locator: report for report in reports}, net
 
 
@@ -226,3 +232,70 @@ def test_an_srv_record_that_leads_nowhere(
     reports, net = discover({}, srv=srv)
     assert (reports[SRV].status, reports[SRV].code) == (expected, code)
     assert len(net.posted) == 2
+
+
+def test_where_https_has_a_stranger_plain_http_says_where_to_ask_but_proves_nothing() -> None:
+    reports, net = discover({HOST: STRANGE, HOSTER: answer()}, redirect=HOSTER)
+    assert list(reports) == [DOMAIN, HOST, PLAIN, SRV]
+    report = reports[PLAIN]
+    assert (report.status, report.detail) == (Status.FOUND, f"{PLAIN} -> {HOSTER}")
+    assert {(c.trusted, c.evidence[0].locator) for c in report.candidates} == {(False, PLAIN)}
+    assert {c.confidence for c in report.candidates} == {Confidence.MEDIUM}  # the servers are the domain's own
+    assert net.asked.count(f"GET {PLAIN}") == 1
+    elsewhere = ANSWER.replace("imap.example.com", "imap.hoster.net").replace("smtp.example.com", "smtp.hoster.net")
+    body = elsewhere.replace("fred@example.com", "").encode()
+    found = discover({HOST: STRANGE, HOSTER: body}, redirect=HOSTER)[0][PLAIN]
+    assert {c.confidence for c in found.candidates} == {Confidence.LOW}
+
+
+def test_plain_http_is_not_asked_unless_the_user_allows_it() -> None:
+    reports, net = discover({HOST: STRANGE, HOSTER: answer()})
+    assert list(reports) == [DOMAIN, HOST, SRV]
+    assert not [question for question in net.asked if "http://" in question]
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        (STRANGE, True),
+        (FetchFailed("http.certificate", url=HOST, reason="tls.cert.self_signed"), True),
+        (ConnectFailed("tcp.refused", port="443"), True),
+        (ConnectFailed("tls.http_on_tls_port"), True),
+        (answer(), False),
+        (status(401), False),
+        (status(404), False),
+        (b"<html></html>", False),
+        (ConnectFailed("tcp.timeout", port="443"), False),
+        (LookupFailed("dns.nxdomain", name="autodiscover.example.com"), False),
+    ],
+    ids=str,
+)
+def test_plain_http_is_asked_only_where_nobody_is_there_for_https(said: Answer, asked: bool) -> None:
+    reports, net = discover({HOST: said, HOSTER: answer()}, redirect=HOSTER)
+    assert (PLAIN in reports) is (f"GET {PLAIN}" in net.asked) is asked
+
+
+@pytest.mark.parametrize(
+    ("redirect", "expected", "code"),
+    [
+        ("", Status.NOTHING, "discover.not_autoconfig"),
+        (HOST, Status.NOTHING, "discover.not_autoconfig"),  # where nobody was found to answer
+        (status(404), Status.NOTHING, "http.status"),
+        (status(503), Status.FAILED, "http.status"),
+        (FetchFailed("http.bad_scheme", url="http://autodiscover.hoster.net/"), Status.FAILED, "http.bad_scheme"),
+        (FetchFailed("http.private_address", url="https://a.example.net/"), Status.FAILED, "http.private_address"),
+        (ConnectFailed("tcp.refused", port="80"), Status.NOTHING, "tcp.refused"),
+        ("https://login.portal.net/", Status.NOTHING, "dns.nxdomain"),
+    ],
+    ids=str,
+)
+def test_plain_http_that_leads_nowhere(redirect: str | NetworkError, expected: Status, code: str) -> None:
+    reports, net = discover({HOST: STRANGE}, redirect=redirect, send_address=True)
+    assert (reports[PLAIN].status, reports[PLAIN].code) == (expected, code)
+    assert not any("http://" in question for question in net.asked if question.startswith("POST"))
+
+
+def test_where_plain_http_leads_nobody_learns_who_is_asking() -> None:
+    _reports, net = discover({HOST: STRANGE, HOSTER: answer()}, redirect=HOSTER, send_address=True)
+    by_url = zip([url for url in net.asked if url.startswith("POST")], told(net), strict=True)
+    assert {address[0] for url, address in by_url if url == f"POST {HOSTER}"} == {"u"}
