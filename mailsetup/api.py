@@ -1,8 +1,8 @@
-"""The four calls that the command line and library users share: ``lookup``, ``discover``, ``probe``, ``export``.
+"""The calls that the command line and library users share.
 
-Each has an ``async`` twin for callers that run an event loop (``export`` is given a lookup and needs none); there, a
-call that needs the network raises RuntimeError. Imports are inside the functions: a lookup that the database answers
-must not pay for the network.
+Those that may need the network (``lookup``, ``discover``, ``probe``, ``audit``) have an ``async`` twin for callers that
+run an event loop; there, the others raise RuntimeError as soon as they need it. Imports are inside the functions: a
+lookup that the database answers must not pay for the network.
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ from .model import (
 from .ranking import rank
 
 if TYPE_CHECKING:
+    from .auditing import Audit
+    from .explaining import Explanation
     from .exporters import Export
-    from .model import ProbeResult
+    from .model import Endpoint, ProbeResult, Provider
     from .probing import Plan
+    from .publishing import PublishedFile
     from .resolver import Resolver
     from .wire import Secret
 
@@ -101,6 +104,11 @@ def without_network(
 def index() -> Index:
     """The installed database, read once; raise DataError if there is none that can be used."""
     return Index.load()
+
+
+def provider(key: str) -> Provider:
+    """The provider with this id, or of this mail domain or address; raise InputError if the database has none."""
+    return database.find(index(), key)
 
 
 async def lookup_async(
@@ -326,6 +334,58 @@ def _servers(candidates: tuple[Candidate, ...], address: Address) -> tuple[Accou
         for candidate in candidates
         if candidate.endpoint.security is not Security.PLAIN
     )
+
+
+def explain(words: str | bytes, *, provider: str | None = None, protocol: Protocol | None = None) -> Explanation:
+    """What ``words`` of a mail server or mail program mean, and what to do, in the language of ``i18n``.
+
+    Bytes may be in whatever charset. ``provider`` is an id, mail domain or address; raises InputError for an unknown
+    one, for no words and for too many.
+    """
+    from . import explaining, i18n, pasted
+
+    data = words if isinstance(words, bytes) else words.encode("utf-8", "replace")
+    if len(data) > pasted.MAX_BYTES:
+        raise InputError("input.text_too_long", limit=str(pasted.MAX_BYTES))
+    lines = pasted.lines(data)
+    if not lines:
+        raise InputError("input.no_text")
+    whose = None if provider is None else database.find(index(), provider)
+    return explaining.explain(lines, index(), i18n.language(), whose, protocol)
+
+
+def audit(domain: str, *, verify: bool = True, options: NetworkOptions | None = None) -> Audit:
+    """What a domain publishes for mail clients, seen from outside: what clients get from it, and what is wrong.
+
+    ``verify`` also connects to the servers that are named. Raises InputError for what is no domain; trouble on the
+    network is part of the audit.
+    """
+    return _run(audit_async, domain, verify=verify, options=options)
+
+
+async def audit_async(
+    domain: str, *, verify: bool = True, options: NetworkOptions | None = None, resolver: Resolver | None = None
+) -> Audit:
+    """``audit`` for callers with a running event loop."""
+    from . import auditing, survey
+    from .resolver import Resolver
+
+    options = options or NetworkOptions()
+    address = addresses.parse_domain(domain)
+    resolver = resolver or Resolver(options.nameservers)
+    return auditing.judge(await survey.take(address, index(), options, resolver, verify=verify))
+
+
+def publish(domain: str, servers: Iterable[Endpoint], *, name: str = "", web: str = "") -> tuple[PublishedFile, ...]:
+    """The DNS records and files that tell mail clients about ``servers``: encrypted ones, preferred first.
+
+    ``name`` is what people call the service, ``web`` the host of the web server that gets the files; both are the
+    domain if they are left out. Raises InputError for what clients would refuse and what must not be published,
+    ExportError (``export.*``) for a login that a file cannot express.
+    """
+    from . import publishing
+
+    return publishing.render(publishing.offer(addresses.parse_domain(domain), servers, name=name, web=web))
 
 
 def _run(

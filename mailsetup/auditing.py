@@ -12,6 +12,7 @@ from .findings import Finding, Severity
 from .model import (
     PLACEHOLDERS,
     USERNAME_UNKNOWN,
+    Address,
     Endpoint,
     ProbeResult,
     Protocol,
@@ -36,9 +37,11 @@ _SEVERITIES = tuple(Severity)
 class Audit(NamedTuple):
     """The outcome."""
 
+    address: Address  # of the domain
     status: Status  # NOTHING: nothing is published; FAILED: nothing could be asked
     findings: tuple[Finding, ...]  # the worst first
     clients: Mapping[str, clients.Servers]
+    elapsed_ms: float
 
 
 def judge(survey: Survey) -> Audit:
@@ -61,7 +64,7 @@ def judge(survey: Survey) -> Audit:
             *_about_unanswered(survey),
         ]
     findings.sort(key=lambda finding: _SEVERITIES.index(finding.severity))
-    return Audit(status, tuple(findings), clients.views(survey))
+    return Audit(survey.address, status, tuple(findings), clients.views(survey), survey.elapsed_ms)
 
 
 def _status(survey: Survey) -> Status:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from .address import parse
+from .errors import InputError
 from .index import Index
 from .model import (
     Candidate,
@@ -18,6 +20,16 @@ from .model import (
 )
 
 NAME = "providers"
+
+
+def find(index: Index, key: str) -> Provider:
+    """The provider with this id, or of this mail domain or address; raise InputError if there is none."""
+    found = index.by_id(key.lower())
+    if found is None and ("." in key or "@" in key):
+        found = index.by_domain(parse(key).domain)
+    if found is None:
+        raise InputError("input.unknown_provider", query=key)
+    return found
 
 
 def discover(domain: str, index: Index) -> SourceReport:

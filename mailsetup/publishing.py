@@ -10,10 +10,11 @@ import base64
 import hashlib
 import json
 import plistlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from . import clientconfig, webserver, zonefile
+from .errors import InputError
 from .exporters import apple, outlook_autodiscover
 from .i18n import N_, _
 from .model import (
@@ -46,6 +47,7 @@ _SRV_PRIORITIES = {Protocol.IMAP: 0, Protocol.POP3: 20, Protocol.SMTP: 0}
 _STARTTLS_PENALTY = 10  # RFC 8314 §3: implicit TLS is preferred
 _LONGEST_NAME = "_submissions._tcp."
 MAX_DOMAIN_CHARACTERS = 253 - len(_LONGEST_NAME)
+_RELAY_PORT = 25
 
 
 class Offer(NamedTuple):
@@ -62,6 +64,28 @@ class PublishedFile(NamedTuple):
 
     path: str  # below the folder, with slashes
     body: bytes
+
+
+def offer(domain: Address, endpoints: Iterable[Endpoint], *, name: str = "", web: str = "") -> Offer:
+    """What ``domain`` offers; without ``name`` and ``web`` they are the domain.
+
+    Raise InputError (``input.*``) for what clients would refuse, and for what must not be published.
+    """
+    if len(domain.domain) > MAX_DOMAIN_CHARACTERS:
+        raise InputError("input.domain_too_long", query=domain.domain_unicode, limit=str(MAX_DOMAIN_CHARACTERS))
+    if not name.isprintable():
+        raise InputError("input.bad_name")
+    made = Offer(domain, name.strip() or domain.domain_unicode, tuple(endpoints), web or domain.domain)
+    for endpoint in made.endpoints:
+        server = f"{endpoint.host}:{endpoint.port}"
+        if endpoint.security is Security.PLAIN:
+            raise InputError("input.unencrypted", server=server)
+        if endpoint.port == _RELAY_PORT:
+            raise InputError("input.relay_port", server=server)
+    directions = {endpoint.protocol is Protocol.SMTP for endpoint in made.endpoints}
+    if directions != {True, False}:
+        raise InputError("input.one_direction")
+    return made
 
 
 def render(offer: Offer) -> tuple[PublishedFile, ...]:

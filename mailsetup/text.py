@@ -107,6 +107,7 @@ _ERRORS = {
     "input.address_too_long": N_("{query} is too long for a mail address (more than {limit} bytes)"),
     "input.domain_too_long": N_("{query}: the domain is too long (more than {limit} characters)"),
     "input.label_too_long": N_("{query}: a part of the domain is too long (more than {limit} characters)"),
+    "input.not_a_domain": N_("give a domain, not an address: {domain}"),
     "input.bad_local_part": N_("{query} has characters before the @ that an address cannot have"),
     "input.bad_domain": N_("{query}: the domain is not valid"),
     "input.bare_word": N_("{query} is neither an address nor a domain: type for example user@qq.com or qq.com"),
@@ -142,9 +143,17 @@ _ERRORS = {
     "input.message_needs_address": N_(
         "--send-test needs a mail address whose servers for sending and receiving are tried, and a login"
     ),
+    "input.no_text": N_("there is nothing to explain: give the message, or - and the message on standard input"),
+    "input.text_too_long": N_("the text is too long (more than {limit} bytes): give only what was said"),
     "input.unknown_provider": N_(
         "there is no provider with the id or domain {query}; `mailsetup providers list` shows all"
     ),
+    "input.bad_name": N_("the name must be on one line, without control characters"),
+    "input.one_direction": N_(
+        "give a server for each direction, --imap or --pop3, and --smtp: clients refuse one without the other"
+    ),
+    "input.unencrypted": N_("{server}: an unencrypted server is never published"),
+    "input.relay_port": N_("{server}: port 25 is for mail between servers; clients send to 465 or 587"),
     "input.unreadable": N_("{path} cannot be read: {reason}"),
     "input.unwritable": N_("{path} cannot be written: {reason}"),
     "input.file_exists": N_("{path} exists already: choose another name, or replace it with --force"),

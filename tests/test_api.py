@@ -13,7 +13,19 @@ import pytest
 import mailsetup
 from lab import Authority, Lab
 from lab.fakes import Expect, Say, ScriptedServer, StartTLS, Step
-from mailsetup import discover, discover_async, export, lookup, lookup_async, probe, probe_async
+from mailsetup import (
+    audit,
+    discover,
+    discover_async,
+    explain,
+    export,
+    lookup,
+    lookup_async,
+    probe,
+    probe_async,
+    provider,
+    publish,
+)
 from mailsetup.errors import ExportError, InputError
 from mailsetup.model import (
     Candidate,
@@ -93,10 +105,10 @@ def test_a_running_event_loop_can_await_every_call() -> None:
     assert asyncio.run(ask()) == (Status.FOUND, Status.NOTHING)
 
 
-@pytest.mark.parametrize("call", [lookup, discover, probe])
+@pytest.mark.parametrize("call", [lookup, discover, probe, audit])
 def test_in_a_running_event_loop_a_call_that_waits_names_its_twin(call: Callable[[str], object]) -> None:
     async def ask() -> None:
-        call("user@unknown.test")
+        call("unknown.test")
 
     # A coroutine that nobody awaited would be a warning here, and warnings are errors.
     with pytest.raises(RuntimeError, match=rf"event loop.* await mailsetup\.{call.__name__}_async\(\)"):
@@ -185,6 +197,50 @@ def test_a_provider_without_client_access_has_no_recommendation() -> None:
     assert (answer.status, answer.recommended()) == (Status.NOTHING, ())
     assert answer.provider is not None
     assert answer.provider.status is ProviderStatus.NO_CLIENT_ACCESS
+
+
+def test_a_provider_is_found_by_id_domain_and_address() -> None:
+    assert {provider(key).id for key in ("qq", "QQ.com", "user@qq.com")} == {"qq"}
+    for key in ("nobody", "unknown.example", "user@unknown.example"):
+        with pytest.raises(InputError, match=r"input\.unknown_provider"):
+            provider(key)
+
+
+def test_words_are_explained_whatever_their_charset_in_the_language_of_the_user() -> None:
+    said = "535 请使用授权码登录"
+    first = explain(said.encode("gb18030"), provider="user@qq.com", protocol=Protocol.SMTP).matches[0]
+    assert (first.code, first.provider) == ("auth.app_password", provider("qq"))
+    assert first == explain(said, provider="qq", protocol=Protocol.SMTP).matches[0]
+    for words, code in ((" \n\t", "input.no_text"), ("x" * 100_000, "input.text_too_long")):
+        with pytest.raises(InputError) as failure:
+            explain(words)
+        assert failure.value.code == code
+    with pytest.raises(InputError, match=r"input\.unknown_provider"):
+        explain(said, provider="nobody")
+
+
+def test_an_audit_in_the_laboratory_gives_what_the_command_line_shows(lab: Lab) -> None:
+    report = audit("example.test", options=lab_options(lab))
+    assert (report.address.domain, report.status) == ("example.test", Status.FOUND)
+    assert {finding.code for finding in report.findings} >= {"audit.pacc.missing"}
+    assert {candidate.endpoint.host for candidate in report.clients["thunderbird"]} == {
+        "mail.example.test",
+        "smtp.example.test",
+    }
+
+
+def test_what_is_published_is_for_the_given_servers() -> None:
+    servers = [
+        Endpoint(Protocol.IMAP, "mail.b.com", 993, Security.TLS),
+        Endpoint(Protocol.SMTP, "mail.b.com", 465, Security.TLS),
+    ]
+    files = {file.path: file.body for file in publish("b.com", servers, name="B", web="web.b.com")}
+    assert b"_imaps._tcp" in files["records.zone"]
+    assert b"web.b.com." in files["records.zone"]
+    with pytest.raises(InputError, match=r"input\.not_a_domain"):
+        publish("fred@b.com", servers)
+    with pytest.raises(InputError, match=r"input\.one_direction"):
+        publish("b.com", servers[:1])
 
 
 def test_discovery_in_the_laboratory_gives_what_the_command_line_shows(lab: Lab) -> None:

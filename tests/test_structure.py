@@ -50,7 +50,7 @@ ARROWS: dict[str, set[str]] = {
     "preferences": FACTS,
     "profiles": {"errors", "files", "preferences"},
     "exporters": FACTS | {"i18n", "address", "clientconfig", "exporters", "preferences", "text"},
-    "database": FACTS | {"index"},
+    "database": FACTS | {"address", "index"},
     "sources": FACTS | {"address", "database", "index", "clientconfig", "pox", "sources"},
     "tls": FACTS | {"wire"},
     "deadline": {"errors"},
@@ -79,7 +79,10 @@ ARROWS: dict[str, set[str]] = {
         "ranking",
         "resolver",
     }
-    | {"wire"},
+    | {"wire"}
+    | {"explaining", "i18n", "pasted"}  # explain
+    | {"auditing", "survey"}  # audit
+    | {"publishing"},
     "verifying": FACTS
     | {"database", "deadline", "i18n", "jsonform", "net", "prober", "probing", "refusals", "resolver"},
     "journal": FACTS | {"jsonform"},
@@ -123,9 +126,9 @@ ARROWS: dict[str, set[str]] = {
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
     | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
-    | {"eventloop"}  # what asks the network
+    | {"database", "eventloop"}  # verify
     | {"publishing"}  # publish
-    | {"auditing", "clients", "findings", "survey"}  # audit
+    | {"auditing", "clients", "findings"}  # audit
     | {"exporters", "guide", "questions"}  # setup
     | {"stencil"},  # lookup
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},

@@ -21,7 +21,7 @@ from fakes import (
     candidate,
     run,
 )
-from mailsetup import address, cli, i18n, probe, probing, text
+from mailsetup import address, cli, i18n, probe, probing, publish, text
 from mailsetup.diagnosis import CODES, diagnose
 from mailsetup.errors import InputError, MailsetupError
 from mailsetup.index import Index
@@ -32,10 +32,12 @@ from mailsetup.model import (
     Endpoint,
     NetworkOptions,
     Notice,
+    Protocol,
     Security,
     Stage,
     Status,
 )
+from mailsetup.pasted import MAX_BYTES
 from mailsetup.resolver import Resolver
 from mailsetup.tls import client_context
 from mailsetup.wire import Login, Secret, Session, Token
@@ -236,6 +238,13 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "input.password_needed": command(*login, "--login"),
         "input.empty_password": command(*login, "--password-stdin", stdin="\n"),
         "input.password_command": command(*login, "--password-command", "exit 3"),
+        "input.not_a_domain": command("audit", "fred@b.com"),
+        "input.bad_name": lambda: publish("b.com", [], name="a\nb"),
+        "input.one_direction": command("publish", "b.com", "--imap", "mail.b.com", "-o", str(tmp_path / "site")),
+        "input.unencrypted": lambda: publish("b.com", [Endpoint(Protocol.IMAP, "mail.b.com", 143, Security.PLAIN)]),
+        "input.relay_port": command("publish", "b.com", "--smtp", "smtps://b.com:25", "-o", str(tmp_path / "site")),
+        "input.no_text": command("explain", " "),
+        "input.text_too_long": command("explain", "-", stdin="x" * (MAX_BYTES + 1)),
         "input.unknown_provider": command("providers", "show", "nobody"),
         "input.unreadable": command("providers", "check", str(tmp_path / "missing.yaml")),
         "input.unwritable": command(*export, str(tmp_path / "missing" / "x.xml")),

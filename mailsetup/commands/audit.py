@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import api, eventloop, helptext, options, render, text
-from ..address import parse
+from .. import api, helptext, options, render, text
+from ..address import printable
 from ..i18n import N_, _
 from ..model import Address, Candidate, Lookup, NetworkOptions, Protocol, Status
 from . import EXIT_FAILED, EXIT_FAULT, EXIT_NOTHING, EXIT_OK
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..clients import Servers
     from ..findings import Finding
     from ..jsonform import Object
-    from ..survey import Survey
 
 
 @click.command(
@@ -35,24 +34,12 @@ if TYPE_CHECKING:
 @options.common
 def command(domain: str, verify: bool, as_json: bool, options: NetworkOptions) -> int:
     """Audit a domain."""
-    from ..auditing import judge
-    from ..resolver import Resolver
-    from ..survey import take
-
-    address = parse(domain)
-    if address.local_part is not None:
-        raise click.UsageError(_("give a domain, not an address: {domain}").format(domain=address.domain))
-
-    async def survey() -> Survey:
-        return await take(address, api.index(), options, Resolver(options.nameservers), verify=verify)
-
-    with render.progress(_("Asking {target} …").format(target=domain)):
-        seen = eventloop.run(survey())
-    audit = judge(seen)
+    with render.progress(_("Asking {target} …").format(target=printable(domain))):
+        audit = api.audit(domain, verify=verify, options=options)
     if as_json:
-        render.write_json(_object(address, audit, seen.elapsed_ms))
+        render.write_json(_object(audit))
     else:
-        click.echo("\n".join(_lines(address, audit)))
+        click.echo("\n".join(_lines(audit)))
     return _exit_code(audit)
 
 
@@ -75,9 +62,10 @@ def _exit_code(audit: Audit) -> int:
     return EXIT_NOTHING if audit.status is Status.NOTHING else EXIT_OK
 
 
-def _object(address: Address, audit: Audit, elapsed_ms: float) -> Object:
+def _object(audit: Audit) -> Object:
     from ..jsonform import SCHEMA
 
+    address = audit.address
     return {
         "schema": SCHEMA,
         "domain": address.domain,
@@ -94,7 +82,7 @@ def _object(address: Address, audit: Audit, elapsed_ms: float) -> Object:
             for finding in audit.findings
         ],
         "clients": {name: _view_object(address, servers) for name, servers in audit.clients.items()},
-        "elapsed_ms": round(elapsed_ms, 1),
+        "elapsed_ms": round(audit.elapsed_ms, 1),
     }
 
 
@@ -117,12 +105,12 @@ def _as_lookup(address: Address, servers: Servers) -> Lookup:
     return Lookup(address.domain, address, Status.FOUND, None, incoming, outgoing, (), (), (), 0.0)
 
 
-def _lines(address: Address, audit: Audit) -> list[str]:
+def _lines(audit: Audit) -> list[str]:
     from ..findings import Severity
 
     counts = {severity: sum(f.severity is severity for f in audit.findings) for severity in Severity}
     heading = _("{domain} – errors: {errors}, warnings: {warnings}, notes: {notes}").format(
-        domain=address.domain_unicode,
+        domain=audit.address.domain_unicode,
         errors=counts[Severity.ERROR],
         warnings=counts[Severity.WARNING],
         notes=counts[Severity.INFO],

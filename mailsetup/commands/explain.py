@@ -6,15 +6,12 @@ import sys
 
 import click
 
-from .. import helptext, i18n, options, render, text
-from ..address import parse
-from ..errors import InputError
-from ..explaining import Explanation, Match, explain
+from .. import api, helptext, options, render, text
+from ..explaining import Explanation, Match
 from ..i18n import _
-from ..index import Index
 from ..jsonform import SCHEMA, Object
-from ..model import Protocol, Provider
-from ..pasted import MAX_BYTES, lines
+from ..model import Protocol
+from ..pasted import MAX_BYTES
 from ..wire.refusal import is_retryable
 from . import EXIT_NOTHING, EXIT_OK
 
@@ -48,14 +45,7 @@ class _Command(helptext.Command):
 @options.common
 def command(words: tuple[str, ...], key: str | None, protocol: str | None, as_json: bool) -> int:
     """Explain a message."""
-    index = Index.load()
-    provider = None if key is None else _provider(index, key)
-    pasted = lines(_pasted(words))
-    if not pasted:
-        raise click.UsageError(
-            _("there is nothing to explain: give the message, or - and the message on standard input")
-        )
-    explanation = explain(pasted, index, i18n.language(), provider, None if protocol is None else Protocol(protocol))
+    explanation = api.explain(_pasted(words), provider=key, protocol=None if protocol is None else Protocol(protocol))
     if as_json:
         render.write_json(_object(explanation))
     else:
@@ -63,30 +53,16 @@ def command(words: tuple[str, ...], key: str | None, protocol: str | None, as_js
     return EXIT_OK if explanation.matches else EXIT_NOTHING
 
 
-def _provider(index: Index, key: str) -> Provider:
-    """The provider of an id, domain or address; raise InputError if the database has none."""
-    found = index.by_id(key.lower()) or index.by_domain(parse(key).domain if "@" in key else key.lower())
-    if found is None:
-        raise InputError("input.unknown_provider", query=key)
-    return found
-
-
 def _pasted(words: tuple[str, ...]) -> bytes:
     """What was given, as bytes of whatever charset."""
     if words == ("-",):
-        data = sys.stdin.buffer.read(MAX_BYTES + 1)
-    else:
-        # Bytes that are no text reach us as lone surrogates (PEP 383); Windows knows others, which mean nothing.
-        joined = " ".join(words)
-        try:
-            data = joined.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            data = joined.encode("utf-8", "replace")
-    if len(data) > MAX_BYTES:
-        raise click.UsageError(
-            _("the text is too long (more than {limit} bytes): give only what was said").format(limit=MAX_BYTES)
-        )
-    return data
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    # Bytes that are no text reach us as lone surrogates (PEP 383); Windows knows others, which mean nothing.
+    joined = " ".join(words)
+    try:
+        return joined.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return joined.encode("utf-8", "replace")
 
 
 def _object(explanation: Explanation) -> Object:

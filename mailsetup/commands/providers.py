@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from .. import helptext, options, render
+from .. import api, helptext, options, render
 from ..errors import InputError
 from ..i18n import _
 from ..index import Index
-from ..model import Provider
 from . import EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 
 
@@ -57,7 +56,7 @@ def _list(search: str, as_json: bool) -> int:
 @options.common
 def _show(key: str, as_json: bool) -> int:
     """Show one provider."""
-    render.providers([find(Index.load(), key)], as_json=as_json, full=True)
+    render.providers([api.provider(key)], as_json=as_json, full=True)
     return EXIT_OK
 
 
@@ -76,14 +75,6 @@ def _check(file: str | None) -> int:
         return EXIT_USAGE
     click.echo(_("{path}: {count} providers, no faults").format(path=path, count=len(checked)))
     return EXIT_OK
-
-
-def find(index: Index, key: str) -> Provider:
-    """The provider with this id or mail domain; raise InputError if there is none."""
-    found = index.by_id(key.lower()) or index.by_domain(key.lower())
-    if found is None:
-        raise InputError("input.unknown_provider", query=key)
-    return found
 
 
 def read_source(path: Path) -> bytes:

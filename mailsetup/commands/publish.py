@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import api, files, helptext, layout, options, render
-from ..address import parse, parse_host, printable
+from ..address import parse_domain, parse_host, printable
 from ..errors import InputError
 from ..i18n import _
 from ..model import (
     USERNAME_ADDRESS,
     USERNAME_LOCAL_PART,
-    Address,
     Endpoint,
     NetworkOptions,
     Protocol,
@@ -25,8 +24,6 @@ from . import EXIT_OK, exit_code
 
 if TYPE_CHECKING:
     from ..publishing import PublishedFile
-
-_RELAY_PORT = 25
 
 
 @click.command(
@@ -69,14 +66,11 @@ def command(
     options: NetworkOptions,
 ) -> int:
     """Write the files."""
-    from ..publishing import Offer
-    from ..publishing import render as published
+    from .. import publishing
 
-    address = _domain(domain)
+    address = parse_domain(domain)
     if folder is None:
         raise click.UsageError(_("name the folder to write to: add -o FOLDER"))
-    if not name.isprintable():
-        raise click.UsageError(_("the name must be on one line, without control characters"))
     given = {Protocol.IMAP: imap, Protocol.POP3: pop3, Protocol.SMTP: smtp}
     if discovered == any(given.values()):
         raise click.UsageError(_("give the servers with --imap, --pop3 and --smtp, or else --discovered"))
@@ -91,32 +85,12 @@ def command(
         if username_form is not None:
             endpoints = [endpoint._replace(username_form=username_form) for endpoint in endpoints]
     else:
-        if not (imap or pop3) or not smtp:
-            raise click.UsageError(
-                _(
-                    "give a server for each direction, --imap or --pop3, and --smtp: clients refuse one without the "
-                    "other"
-                )
-            )
         form = username_form or USERNAME_ADDRESS
         named = [_server(protocol, text, form) for protocol, texts in given.items() for text in texts]
         endpoints = list({endpoint.key: endpoint for endpoint in named}.values())
-    host = address.domain if web is None else _host(web)
-    offer = Offer(address, name.strip() or address.domain_unicode, tuple(endpoints), host)
-    _write(Path(folder), published(offer), force=force)
+    offer = publishing.offer(address, endpoints, name=name, web="" if web is None else _host(web))
+    _write(Path(folder), publishing.render(offer), force=force)
     return EXIT_OK
-
-
-def _domain(text: str) -> Address:
-    """The domain to publish for, short enough for every name below it; raise InputError or a usage error."""
-    from ..publishing import MAX_DOMAIN_CHARACTERS
-
-    address = parse(text)
-    if address.local_part is not None:
-        raise click.UsageError(_("give a domain, not an address: {domain}").format(domain=address.domain))
-    if len(address.domain) > MAX_DOMAIN_CHARACTERS:
-        raise InputError("input.domain_too_long", query=text, limit=str(MAX_DOMAIN_CHARACTERS))
-    return address
 
 
 def _server(protocol: Protocol, text: str, username_form: str) -> Endpoint:
@@ -146,12 +120,6 @@ def _server(protocol: Protocol, text: str, username_form: str) -> Endpoint:
     if endpoint.protocol is not protocol:
         raise click.UsageError(
             _("{server}: this is no server for --{protocol}").format(server=printable(text), protocol=protocol)
-        )
-    if endpoint.port == _RELAY_PORT:
-        raise click.UsageError(
-            _("{server}: port 25 is for mail between servers; clients send to 465 or 587").format(
-                server=printable(text)
-            )
         )
     return endpoint._replace(host=_host(endpoint.host), username_form=username_form)
 

@@ -16,7 +16,7 @@ from ..i18n import _
 from ..index import Index
 from ..model import Candidate, NetworkOptions, Provider
 from . import EXIT_FAILED, EXIT_FAULT, EXIT_OK
-from .providers import find, provider_file, read_source
+from .providers import provider_file, read_source
 
 if TYPE_CHECKING:
     from ..journal import Journal
@@ -82,12 +82,12 @@ def command(
     options: NetworkOptions,
 ) -> int:
     """Verify providers."""
-    from .. import reports, verifying
+    from .. import database, reports, verifying
 
     if resume and output is None:
         raise click.UsageError(_("--resume needs the REPORT of the interrupted run: add -o"))
     index = Index.load() if source is None else _compile(source)
-    chosen = (find(index, key) for key in ids) if ids else index
+    chosen = (database.find(index, key) for key in ids) if ids else index
     providers = list({provider.id: provider for provider in chosen}.values())  # an ID and its domain are one provider
     candidates = verifying.endpoints(providers, everything=everything)
     names = [verifying.name(candidate.endpoint) for candidate in candidates]
