@@ -46,7 +46,7 @@ INDEXED_DOMAINS = 4
 _ALSO_CHINESE = frozenset(
     {
         *("netease-ym", "sina-qiye", "aliyun", "aliyun-qiye", "aliyun-qiye-legacy", "dingtalk"),
-        *("alimail-hk", "alimail-sg", "alimail-us", "alimail-de", "larksuite", "21cn", "sohu", "sohu-vip"),
+        *("alimail-hk", "alimail-sg", "alimail-us", "alimail-de", "larksuite", "21cn", "sohu", "sohu-vip", "sohu-qiye"),
         *("tom", "tom-vip", "88.com", "111.com", "icoremail", "china.com", "eyou", "netvigator", "hinet-msa"),
     }
 )

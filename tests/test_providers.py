@@ -178,6 +178,13 @@ vivaldi.net vivaldi imap.vivaldi.net:993 tls - smtp.vivaldi.net:587 starttls
 thundermail.com thundermail mail.thundermail.com:993 tls - mail.thundermail.com:465 tls
 gandi.net gandi mail.gandi.net:993 tls mail.gandi.net:995 tls mail.gandi.net:465 tls
 one.com one.com imap.one.com:993 tls - send.one.com:465 tls
+yahoo.com.tw yahoo imap.mail.yahoo.com:993 tls pop.mail.yahoo.com:995 tls smtp.mail.yahoo.com:465 tls
+yahoo.com.hk yahoo imap.mail.yahoo.com:993 tls pop.mail.yahoo.com:995 tls smtp.mail.yahoo.com:465 tls
+kakao.com kakao imap.kakao.com:993 tls pop.kakao.com:995 tls smtp.kakao.com:465 tls
+nate.com nate imap.nate.com:993 tls - smtp.mail.nate.com:465 tls
+centrum.cz centrum.cz imap.centrum.cz:993 tls - smtp.centrum.cz:465 tls
+freemail.hu freemail.hu imap.freemail.hu:993 tls - smtp.freemail.hu:587 starttls
+abv.bg abv.bg imap.abv.bg:993 tls pop3.abv.bg:995 tls smtp.abv.bg:465 tls
 """
 
 
@@ -438,7 +445,8 @@ def test_the_best_known_providers_are_of_high_confidence() -> None:
 AT_MOST_MEDIUM = """
 qq pop3, exmail pop3, 163 pop3, 126 pop3, yeah pop3, sina pop3, aliyun pop3, 139 pop3, sohu pop3, 189 pop3, 263 pop3,
 21cn pop3, wo pop3, 88.com pop3, zju pop3, office365-cn pop3, tom pop3, tom smtp, tom-vip smtp,
-aliyun-qiye-legacy imap, aliyun-qiye-legacy smtp, yahoo-jp imap, yahoo-jp pop3, aol pop3, zoho pop3
+aliyun-qiye-legacy imap, aliyun-qiye-legacy smtp, yahoo-jp imap, yahoo-jp pop3, aol pop3, zoho pop3, kakao pop3,
+centrum.cz imap, centrum.cz smtp, freemail.hu smtp
 """
 
 
