@@ -115,8 +115,8 @@ ARROWS: dict[str, set[str]] = {
     "webserver": {"model"},
     "publishing": FACTS | {"clientconfig", "exporters", "i18n", "sources", "webserver", "zonefile"},
     "survey": FACTS
-    | {"address", "clientconfig", "deadline", "discovery", "fetch", "index", "net", "prober", "publishing", "resolver"}
-    | {"sources", "tls"},
+    | {"clientconfig", "deadline", "discovery", "fetch", "index", "net", "prober", "publishing", "resolver"}
+    | {"sources"},
     "clients": FACTS | {"survey"},
     "findings": {"diagnosis", "i18n"},
     "auditing": FACTS | {"address", "clients", "findings", "prober", "probing", "sources", "survey"},
