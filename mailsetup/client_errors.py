@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .i18n import N_
 from .wire.refusal import matches, precision
 
 
@@ -79,28 +80,34 @@ _PYTHON = {
 }
 _SYSTEM = {
     "connection refused": "tcp.refused",
+    "connection was refused": "tcp.refused",
     "econnrefused": "tcp.refused",
-    "winerror 10061": "tcp.refused",
     "actively refused": "tcp.refused",
     "积极拒绝": "tcp.refused",
     "timed out": "tcp.timeout",
     "etimedout": "tcp.timeout",
-    "winerror 10060": "tcp.timeout",
     "连接超时": "tcp.timeout",
     "连接方在一段时间后没有正确答复": "tcp.timeout",
     "connection reset": "tcp.reset",
     "econnreset": "tcp.reset",
-    "winerror 10054": "tcp.reset",
     "forcibly closed by the remote host": "tcp.reset",
     "强迫关闭了一个现有的连接": "tcp.reset",
     "network is unreachable": "tcp.unreachable",
     "enetunreach": "tcp.unreachable",
     "no route to host": "tcp.unreachable",
     "ehostunreach": "tcp.unreachable",
-    "winerror 10051": "tcp.unreachable",
-    "winerror 10065": "tcp.unreachable",
     "no such host": "dns.nxdomain",
     "不知道这样的主机": "dns.nxdomain",
+}
+# The numbers of Windows (winsock2.h), which many programs show without the words.
+_WINDOWS = {
+    10051: "tcp.unreachable",
+    10053: "tcp.reset",
+    10054: "tcp.reset",
+    10060: "tcp.timeout",
+    10061: "tcp.refused",
+    10065: "tcp.unreachable",
+    11001: "dns.nxdomain",
 }
 _JAVA = {
     "unsupported or unrecognized ssl message": "tls.plaintext_on_tls_port",
@@ -139,6 +146,25 @@ _NSS = {
     "ssl_error_unsupported_version": "tls.version_too_old",
     "ssl_error_no_cypher_overlap": "tls.no_shared_cipher",
 }
+_THUNDERBIRD = {
+    "could not connect to mail server": "tcp.timeout",
+    "connecting to outgoing server*failed": "tcp.timeout",
+    "login to server*failed": "auth.bad_credentials",
+    "sending of username*did not succeed": "auth.bad_credentials",
+    "sending of password*did not succeed": "auth.bad_credentials",
+    "unable to authenticate to outgoing server": "auth.bad_credentials",
+    "does not support the selected authentication method": "auth.no_common_mechanism",
+    "since it doesn't advertise that feature": "starttls.not_offered",
+}
+_APPLE = {
+    "cannot get mail": "tcp.timeout",
+    "无法获取邮件": "tcp.timeout",
+    "connection to the server failed": "tcp.timeout",
+    "与服务器的连接失败": "tcp.timeout",
+    "cannot verify server identity": "tls.cert.untrusted_issuer",
+    "无法验证服务器身份": "tls.cert.untrusted_issuer",
+    "user name or password for*is incorrect": "auth.bad_credentials",
+}
 _OUTLOOK = {
     "0x800ccc0d": "dns.nxdomain",  # cannot find the host
     "0x800ccc0e": "tcp.refused",  # failed to connect
@@ -146,11 +172,29 @@ _OUTLOOK = {
     "0x800ccc18": "auth.bad_credentials",  # logon failed
     "0x800ccc19": "tcp.timeout",
     "0x800ccc1a": "tls.plaintext_on_tls_port",  # secure connection failed: usually the wrong kind for the port
+    "0x800ccc78": "send.sender_refused",
+    "0x800ccc79": "send.relay_denied",
+    "0x800ccc7d": "starttls.not_offered",
+    "0x800ccc92": "auth.bad_credentials",
+    "0x80042108": "tcp.timeout",
+    "0x80042109": "tcp.timeout",
     "0x8004210a": "tcp.timeout",
+    "0x8004210b": "tcp.timeout",
+    "does not support the connection encryption type": "tls.plaintext_on_tls_port",
+    "不支持您指定的连接加密类型": "tls.plaintext_on_tls_port",
+    "target principal name is incorrect": "tls.cert.hostname",
+    "目标主体名称不正确": "tls.cert.hostname",
 }
 _OTHERS = {
     "unexpected packet format": "tls.plaintext_on_tls_port",  # .NET
     "notls": "starttls.not_offered",
+    "authentication failed": "auth.bad_credentials",
+    "authentication failure": "auth.bad_credentials",
+    "invalid credentials": "auth.bad_credentials",
+    "incorrect username or password": "auth.bad_credentials",
+    "invalid username or password": "auth.bad_credentials",
+    "密码错误": "auth.bad_credentials",
+    "密码不正确": "auth.bad_credentials",
 }
 # Where nothing more exact was said: the commonest cause.
 _VAGUE = {
@@ -165,12 +209,52 @@ _VOCABULARIES = {
     "OpenSSL": _OPENSSL,
     "Python": _PYTHON,
     "operating system": _SYSTEM,
+    "Windows": {
+        form.format(n): code for n, code in _WINDOWS.items() for form in ("winerror {}", "error*{}", "错误*{}")
+    },
     "Java": _JAVA,
     "Go": _GO,
     "Node.js": _NODE,
     "Thunderbird, Firefox": _NSS,
+    "Thunderbird": _THUNDERBIRD,
+    "Apple Mail": _APPLE,
     "Outlook": _OUTLOOK,
     "other programs": _OTHERS,
+}
+
+
+# What each code means where no more is known than the words of a client: neither server nor port, nor what it said.
+MEANINGS = {
+    "dns.nxdomain": N_("There is no server of this name in DNS: it is misspelled, or has gone."),
+    "dns.no_address": N_("The name of the server exists in DNS, but has no IP address."),
+    "tcp.refused": N_("The server is there, but nothing listens on this port."),
+    "tcp.timeout": N_("The server did not answer on this port."),
+    "tcp.reset": N_("The connection was cut off."),
+    "tls.timeout": N_("The server accepted the connection, but did not answer the TLS handshake."),
+    "tls.eof": N_("The server closed the connection during the TLS handshake."),
+    "tls.handshake_alert": N_("The TLS handshake failed."),
+    "tls.plaintext_on_tls_port": N_(
+        "The program began with TLS, and the server answered in plain text: port and encryption do not go together."
+    ),
+    "tls.version_too_old": N_("Server and program have no version of TLS in common: one of them is too old."),
+    "tls.no_shared_cipher": N_("Server and program have no encryption in common: one of them is too old."),
+    "tls.client_cert_required": N_("The server demands a certificate from the program."),
+    "tls.cert.expired": N_("The certificate of the server has expired, or the clock of this computer is wrong."),
+    "tls.cert.not_yet_valid": N_(
+        "The certificate of the server is not valid yet, or the clock of this computer is wrong."
+    ),
+    "tls.cert.untrusted_issuer": N_("The certificate of the server was issued by somebody who is not trusted here."),
+    "tls.cert.incomplete_chain": N_("The server probably fails to send the intermediate certificate of its issuer."),
+    "tls.cert.hostname": N_("The certificate of the server is for other names than the one that was asked for."),
+    "greeting.timeout": N_("The server accepted the connection, but said nothing."),
+    "greeting.eof": N_("The server closed the connection without a word."),
+    "starttls.not_offered": N_("The server offers no STARTTLS on this port, so the password would travel unprotected."),
+    "auth.not_offered": N_("The server offers no login on this port."),
+    "auth.no_common_mechanism": N_("Server and program have no way to log in in common."),
+    "auth.privacy_required": N_("The server takes no password over a connection without encryption."),
+    "auth.bad_credentials": N_("The server refused the user name or password."),
+    "send.sender_refused": N_("The server does not accept this sender address."),
+    "send.relay_denied": N_("The server does not pass on this mail: probably nobody has logged in for sending."),
 }
 
 
@@ -185,9 +269,14 @@ VAGUE_ERRORS = _in_order({"OpenSSL": _VAGUE})
 
 def recognize(text: str) -> Iterator[ClientError]:
     """What of ``text`` a client may have said, the most exact words first, one for each area (dns, tcp, tls …)."""
-    areas: set[str] = set()
+    found: list[ClientError] = []
     for error in (*CLIENT_ERRORS, *VAGUE_ERRORS):
-        area = error.code.partition(".")[0]
-        if area not in areas and matches(error.pattern, text):
-            areas.add(area)
+        if any(_area(error) == _area(better) or error.pattern in better.pattern for better in found):
+            continue  # "handshake operation timed out" is no "timed out"
+        if matches(error.pattern, text):
+            found.append(error)
             yield error
+
+
+def _area(error: ClientError) -> str:
+    return error.code.partition(".")[0]

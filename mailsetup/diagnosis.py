@@ -9,6 +9,7 @@ of password.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import Formatter
 from typing import NamedTuple
 
 from .i18n import N_, fill
@@ -89,9 +90,7 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "tcp.timeout": (
         N_("{host} did not answer on port {port}."),
         (
-            N_(
-                "A firewall or the internet provider may block port {port}: try the other submission port (465 or 587)."
-            ),
+            N_("A firewall or the internet provider may block this port. For sending there is another: 465 or 587."),
             _OTHER_NETWORK,
             N_("If no port of {host} answers, the server is down."),
         ),
@@ -389,6 +388,8 @@ _DIAGNOSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pacc.digest_mismatch": (N_("The published configuration does not match its digest in DNS."), ()),
 }
 CODES = frozenset(_DIAGNOSES)
+# Remedies for whoever has called mailsetup: of no use to those who ask about another program.
+_OPTIONS_ONLY = frozenset({_SLOWER, _RESOLVER})
 # What is said instead where another connection has shown what the server offers.
 _DESCRIBED = {
     "tls.version_too_old": N_(
@@ -413,6 +414,18 @@ def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
     if "cipher" in facts:
         message = _DESCRIBED.get(code, message)
     return Diagnosis(fill(message, facts), tuple(fill(remedy, facts) for remedy in remedies))
+
+
+def speaks_of(code: str) -> frozenset[str]:
+    """The names of the facts without which the message of ``code`` has gaps."""
+    message, _remedies = _DIAGNOSES[code]
+    return frozenset(name for _text, name, *_form in Formatter().parse(message) if name)
+
+
+def remedies_elsewhere(code: str, facts: Mapping[str, str]) -> tuple[str, ...]:
+    """What to do about ``code`` in another program."""
+    _message, remedies = _DIAGNOSES[code]
+    return tuple(fill(remedy, facts) for remedy in remedies if remedy not in _OPTIONS_ONLY)
 
 
 def about(result: ProbeResult, provider: Provider | None, language: str) -> Diagnosis | None:

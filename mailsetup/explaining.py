@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 from . import client_errors, refusals
 from . import diagnosis as diagnoses
-from .client_errors import ClientError
-from .i18n import _
+from .client_errors import MEANINGS, ClientError
+from .i18n import N_, _
 from .index import Index
 from .model import Confidence, Protocol, Provider, Refusal
 from .pasted import masked, searchable
 from .wire import MAX_REPLY_CHARACTERS
 from .wire.refusal import Standard, find_standard, matches, recognize
+
+ASK_THE_SERVER = N_("`mailsetup probe ADDRESS --login` asks the server itself, and says what is wrong.")
 
 # A host of at least three labels that begins as those of mail servers do, and perhaps its port.
 _SERVER = re.compile(
@@ -70,7 +72,8 @@ def explain(
     meanings = [context.of_words(refusal) for refusal in words if refusal.confidence is not Confidence.LOW]
     if not meanings and (standard := find_standard(text, protocol)) is not None:
         meanings.append(context.of_standard(standard))
-    meanings += map(context.of_error, client_errors.recognize(text))
+    told = {_area(meaning.code) for meaning in meanings}
+    meanings += [context.of_error(error) for error in client_errors.recognize(text) if _area(error.code) not in told]
     meanings += [context.of_words(refusal) for refusal in words if refusal.confidence is Confidence.LOW]
     return Explanation(_cut(masked(" ".join(lines))), tuple(_without_repetitions(meanings)))
 
@@ -90,7 +93,7 @@ class _Context(NamedTuple):
         provider = self.provider
         if provider is None and len(refusal.providers) == 1:
             provider = self.database.by_id(refusal.providers[0])
-        message = diagnoses.diagnose(refusal.code, self._with_reply(refusal.pattern)).message
+        message = diagnoses.diagnose(refusal.code, self._anywhere(self._with_reply(refusal.pattern))).message
         notes = diagnoses.notes(refusal.code, provider, self.language)
         return Match(
             code=refusal.code,
@@ -112,19 +115,28 @@ class _Context(NamedTuple):
     def of_error(self, error: ClientError) -> Match:
         """What a client met: it does not tell what the server said."""
         facts = {**self.facts, "reason": error.pattern}
-        return self._of_code(error.code, facts, (), Confidence.MEDIUM, error.said_by)
+        meaning = self._of_code(error.code, facts, (), Confidence.MEDIUM, error.said_by)
+        return meaning._replace(remedy=(*meaning.remedy, _(ASK_THE_SERVER)))
 
     def _of_code(
         self, code: str, facts: dict[str, str], protocols: tuple[Protocol, ...], confidence: Confidence, source: str
     ) -> Match:
-        diagnosis = diagnoses.diagnose(code, facts)
+        gaps = diagnoses.speaks_of(code) - facts.keys()
+        # "The server" stands for any, but "there is no host called the server" would be nonsense.
+        if code in MEANINGS and (gaps if code.startswith("dns.") else gaps - {"host"}):
+            message = _(MEANINGS[code])
+        else:
+            message = diagnoses.diagnose(code, self._anywhere(facts)).message
         return Match(
             code=code,
             provider=self.provider,
             providers=(),
             protocols=protocols,
-            message=self._sentence(diagnosis.message),
-            remedy=(*diagnoses.notes(code, self.provider, self.language), *map(self._sentence, diagnosis.remedy)),
+            message=self._sentence(message),
+            remedy=(
+                *diagnoses.notes(code, self.provider, self.language),
+                *map(self._sentence, diagnoses.remedies_elsewhere(code, self._anywhere(facts))),
+            ),
             confidence=confidence,
             source=source,
             seen=None,
@@ -132,19 +144,28 @@ class _Context(NamedTuple):
 
     def _sentence(self, text: str) -> str:
         """``text`` with a capital, where it begins with a server that has no name."""
-        nameless = "." not in self.facts["host"] and text.startswith(self.facts["host"])
+        nameless = "host" not in self.facts and text.startswith(_("the server"))
         return text[:1].upper() + text[1:] if nameless else text
+
+    def _anywhere(self, facts: dict[str, str]) -> dict[str, str]:
+        """``facts`` with words for a server that is not known."""
+        return {"host": _("the server"), **facts}
 
     def _with_reply(self, pattern: str = "") -> dict[str, str]:
         """The facts of the message; the reply is the line that holds ``pattern``, else the whole text."""
         line = next((line for line in self.lines if pattern and matches(pattern, searchable(line))), None)
-        return {**self.facts, "reply": _cut(masked(" ".join(self.lines) if line is None else line))}
+        reply = _cut(masked(" ".join(self.lines) if line is None else line))
+        return {**self.facts, "mechanisms": reply, "reply": reply}
 
 
 def _facts(server: re.Match[str] | None) -> dict[str, str]:
     if server is None:
-        return {"host": _("the server")}
+        return {}
     return {"host": server[1].lower(), **({"port": server[2]} if server[2] else {})}
+
+
+def _area(code: str) -> str:
+    return code.partition(".")[0]
 
 
 def _without_repetitions(matches: Sequence[Match]) -> Iterator[Match]:

@@ -349,6 +349,11 @@ def listed(words: Iterable[str]) -> str:
     return ("、" if i18n.language() == "zh" else ", ").join(words)
 
 
+def in_brackets(words: Iterable[str]) -> str:
+    """``words`` with commas between them, in brackets that stand behind a text."""
+    return f"（{'，'.join(words)}）" if i18n.language() == "zh" else f" ({', '.join(words)})"
+
+
 def introduced(head: str, words: str) -> str:
     """``words`` behind ``head`` and a colon."""
     return f"{head}：{words}" if i18n.language() == "zh" else f"{head}: {words}"

@@ -86,6 +86,15 @@ def test_the_answer_in_words_names_code_place_remedies_and_source() -> None:
     assert rest[3].endswith(", 2026-11-21")
 
 
+def test_what_two_sources_mean_alike_is_said_once_with_the_advice_of_both() -> None:
+    assert len(run("explain", "NO SELECT Unsafe Login", "--json").record["matches"]) == 2
+    stdout = run("explain", "NO SELECT Unsafe Login").stdout
+    first, message, *rest = stdout.splitlines()
+    assert first == "select.unsafe_login (IMAP, sure)"
+    assert message.startswith("  The login worked, but the server does not open the mailbox")
+    assert [line[:5] for line in rest] == ["  -> ", "  -> ", "  Sou", "  Sou"]
+
+
 def test_the_answer_is_in_the_user_s_language() -> None:
     stdout = run("explain", LOGIN_FAIL, "--provider", "qq", "--lang", "zh").stdout
     assert "QQ邮箱" in stdout

@@ -10,7 +10,7 @@ import ssl
 
 import pytest
 
-from mailsetup.client_errors import CLIENT_ERRORS, VAGUE_ERRORS, recognize
+from mailsetup.client_errors import CLIENT_ERRORS, MEANINGS, VAGUE_ERRORS, recognize
 from mailsetup.diagnosis import CODES
 from mailsetup.wire.refusal import precision
 
@@ -52,6 +52,24 @@ SSL = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {} (_ssl.c:10
         ("getaddrinfo EAI_AGAIN imap.example.com", "dns.unreachable"),
         ("Outlook: 0x800CCC0E", "tcp.refused"),
         ("Connection unexpectedly closed", "greeting.eof"),
+        ("Cannot connect to the server smtp.example.com:465, socket error: 10060", "tcp.timeout"),
+        ("连接服务器失败，错误代码：10061", "tcp.refused"),
+        ("Could not connect to IMAP server; the connection was refused.", "tcp.refused"),
+        ("Login to server imap.example.com with username li failed.", "auth.bad_credentials"),
+        ("Sending of password for user li did not succeed. Mail server said: no", "auth.bad_credentials"),
+        ("The IMAP server does not support the selected authentication method.", "auth.no_common_mechanism"),
+        ("Cannot Get Mail. The connection to the server failed.", "tcp.timeout"),
+        ("无法获取邮件：与服务器的连接失败。", "tcp.timeout"),
+        ("无法验证服务器身份", "tls.cert.untrusted_issuer"),
+        ("The user name or password for “imap.example.com” is incorrect.", "auth.bad_credentials"),
+        (
+            "Your server does not support the connection encryption type you have specified.",
+            "tls.plaintext_on_tls_port",
+        ),
+        ("The target principal name is incorrect.", "tls.cert.hostname"),
+        ("Sending reported error (0x800CCC78)", "send.sender_refused"),
+        ("authentication failed. Please check the username and password", "auth.bad_credentials"),
+        ("帐户或密码错误", "auth.bad_credentials"),
     ],
 )
 def test_an_error_leads_to_the_code_of_a_probe(text: str, code: str) -> None:
@@ -99,7 +117,9 @@ def test_each_area_is_told_once() -> None:
     assert sorted(codes) == ["dns.nxdomain", "tcp.refused", "tls.plaintext_on_tls_port"]
 
 
-@pytest.mark.parametrize("text", ["", "535 Error: authentication failed", "no luck", "refused", "a certificate"])
+@pytest.mark.parametrize(
+    "text", ["", "535 Error: no", "no luck", "refused", "a certificate", "登录失败", "10060 messages"]
+)
 def test_other_texts_are_no_errors_of_a_client(text: str) -> None:
     assert list(recognize(text)) == []
 
@@ -112,3 +132,4 @@ def test_every_code_has_a_text_and_the_most_exact_words_come_first() -> None:
     patterns = [error.pattern for error in (*CLIENT_ERRORS, *VAGUE_ERRORS)]
     assert len(set(patterns)) == len(patterns)
     assert all(pattern == pattern.lower() for pattern in patterns)
+    assert set(MEANINGS) <= CODES

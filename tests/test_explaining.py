@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import IMAP, POP3, SMTP
+from mailsetup import i18n
+from mailsetup.client_errors import CLIENT_ERRORS, VAGUE_ERRORS
 from mailsetup.explaining import Explanation, explain
 from mailsetup.index import Index
 from mailsetup.model import Confidence, Protocol
@@ -56,6 +58,37 @@ def test_a_server_that_the_text_names_tells_the_provider() -> None:
 def test_a_host_and_port_in_the_text_are_told_again() -> None:
     (match,) = explained("cannot reach imap.example.com:993: Connection refused").matches
     assert match.message == "imap.example.com is there, but nothing listens on port 993."
+
+
+ERRORS = {error.code: error.pattern for error in (*CLIENT_ERRORS, *VAGUE_ERRORS)}
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize("text", [*ERRORS.values(), "535", "538", "534 5.7.9", "454", "421", "-ERR no", "a1 NO no"])
+def test_a_meaning_has_no_gaps_where_only_the_error_is_known(text: str, language: str) -> None:
+    i18n.use(language)
+    try:
+        meanings = explain(lines(text.replace("*", " x ").encode()), INDEX, language).matches
+    finally:
+        i18n.use("en")
+    assert meanings
+    for meaning in meanings:
+        for sentence in (meaning.message, *meaning.remedy):
+            assert "…" not in sentence.replace(" …：", "：").replace(" …:", ":")  # there are more such providers
+            assert "–" not in sentence
+            assert not sentence.startswith("the ")
+            assert "服务器 " not in sentence
+
+
+def test_the_words_of_the_server_make_what_its_client_says_superfluous() -> None:
+    assert codes("Login to server imap.example.com failed: NO [UNAVAILABLE] later") == ["auth.temporary"]
+    assert codes("authentication failed; Connection refused") == ["auth.bad_credentials", "tcp.refused"]
+
+
+def test_what_to_do_in_another_program_names_no_options_of_this_one() -> None:
+    (match,) = explained("handshake operation timed out").matches
+    assert not any("--timeout" in remedy for remedy in match.remedy)
+    assert match.remedy[-1].startswith("`mailsetup probe ADDRESS --login`")
 
 
 def test_words_with_several_meanings_come_last_unless_the_provider_is_known() -> None:

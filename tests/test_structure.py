@@ -35,7 +35,7 @@ ARROWS: dict[str, set[str]] = {
     "refusal_compiler": FACTS | {"diagnosis", "i18n", "wire", "yamlfile"},
     "refusals": FACTS | {"index", "wire"},
     "pasted": {"wire"},
-    "client_errors": {"wire"},
+    "client_errors": {"i18n", "wire"},
     "explaining": FACTS | {"client_errors", "diagnosis", "i18n", "index", "pasted", "refusals", "wire"},
     "ranking": FACTS | {"address"},
     "roles": FACTS | {"ranking"},

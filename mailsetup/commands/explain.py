@@ -7,13 +7,15 @@ import sys
 import click
 
 from .. import api, helptext, options, render, text
-from ..explaining import Explanation, Match
+from ..explaining import ASK_THE_SERVER, Explanation, Match
 from ..i18n import _
 from ..jsonform import SCHEMA, Object
-from ..model import Protocol
+from ..model import Confidence, Protocol
 from ..pasted import MAX_BYTES
 from ..wire.refusal import is_retryable
 from . import EXIT_NOTHING, EXIT_OK
+
+_CERTAINTY = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 
 
 class _Command(helptext.Command):
@@ -98,18 +100,24 @@ def _lines(explanation: Explanation) -> list[str]:
             *render.paragraph(
                 "  -> ", _("Paste the whole message, above all what the server itself said, with the number before it.")
             ),
-            *render.paragraph(
-                "  -> ", _("`mailsetup probe ADDRESS --login` asks the server itself, and says what is wrong.")
-            ),
+            *render.paragraph("  -> ", _(ASK_THE_SERVER)),
         ]
-    written: list[str] = []
+    # Words of one provider and of any server often mean the same: that is said once, and then what to do about each.
+    groups: dict[tuple[str, str], list[Match]] = {}
     for match in explanation.matches:
-        place = ", ".join(filter(None, (_place(match), text.confidence(match.confidence))))
-        source = _("Source: {reason}").format(reason=", ".join(filter(None, (match.source, match.seen))))
-        written += [f"{match.code} ({place})", *render.paragraph("  ", match.message)]
-        written += [line for remedy in match.remedy for line in render.paragraph("  -> ", remedy)]
-        written += [f"  {source}", ""]
-    return written[:-1]
+        groups.setdefault((match.code, match.message), []).append(match)
+    written: list[str] = []
+    for (code, message), matches in groups.items():
+        surest = max(matches, key=lambda match: _CERTAINTY.index(match.confidence))
+        place = [part for part in (_place(surest), text.confidence(surest.confidence)) if part]
+        written += ["", code + text.in_brackets(place), *render.paragraph("  ", message)]
+        remedies = dict.fromkeys(remedy for match in matches for remedy in match.remedy)
+        written += [line for remedy in remedies for line in render.paragraph("  -> ", remedy)]
+        for match in matches:
+            written.append(
+                "  " + _("Source: {reason}").format(reason=", ".join(filter(None, (match.source, match.seen))))
+            )
+    return written[1:]
 
 
 def _place(match: Match) -> str:
