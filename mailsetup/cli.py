@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,8 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         # Trouble with files and the network is a MailsetupError by now: this is standard output, as on a full disk.
         _forget_output()
+        if sys.platform == "win32" and error.errno == errno.EINVAL:
+            return EXIT_OK  # how Windows tells that the reader of a pipe has gone
         unwritable = InputError("input.unwritable", path="<stdout>", reason=error.strerror or "")
         return _complain(text.error(unwritable), EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_OK

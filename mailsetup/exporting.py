@@ -150,7 +150,7 @@ def _write_one(output: Path, made: Export, place: Place) -> None:
     if addition is None or place.force or not output.exists():
         _write(output, _form(made, output), force=place.force)
     elif not place.append:
-        click.echo(addition.body.decode(), nl=False)
+        click.echo(addition.body, nl=False)  # bytes: the same in every encoding, and with the same line ends
         raise InputError("input.file_has_accounts", path=str(output))
     else:
         body = made.files[0].body if files.is_empty(output) else addition.body

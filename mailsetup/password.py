@@ -13,6 +13,7 @@ import click
 
 from .errors import InputError
 from .i18n import _
+from .piped import standard_input
 from .wire import Secret, Token
 
 # Under this name whoever wants `--keyring` stores the password: `keyring set mailsetup user@qq.com`.
@@ -61,7 +62,7 @@ def _filled(text: str, error: str) -> str:
 
 
 def _from_stdin() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
+    return standard_input().readline().rstrip("\r\n")
 
 
 def _from_command(command: str, error: str) -> str:
@@ -69,7 +70,9 @@ def _from_command(command: str, error: str) -> str:
     done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False)  # noqa: S602  # see above
     if done.returncode != 0:
         raise InputError(error, reason=_("exit code {code}").format(code=done.returncode))
-    return done.stdout.decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
+    # A byte that is no text becomes a character that no login sends: better no attempt than a wrong one.
+    output = done.stdout.decode("utf-8-sig", "surrogateescape")
+    return output.partition("\n")[0].removesuffix("\r")
 
 
 def _from_keyring(username: str) -> str:

@@ -40,7 +40,9 @@ _NOTICES = {
     ),
     "cross-domain": N_("Servers outside {domain} are named without proof that its owner wanted that: {hosts}"),
     "guessed": N_("Some settings are guesses that a live connection confirmed; nobody published them."),
-    "live-failed": N_("A connection to {hosts} failed just now: `mailsetup probe` shows why."),
+    "live-failed": N_(
+        "Published, but not working just now: {servers}. `mailsetup probe` says why and what to do about it."
+    ),
     "no-incoming": N_("No server for incoming mail was found; ask the operator of {domain}."),
     "no-outgoing": N_("No server for outgoing mail was found; ask the operator of {domain}."),
     "no-such-domain": N_("The domain {domain} does not exist. Is it spelled correctly?"),
@@ -122,7 +124,7 @@ _ERRORS = {
     "input.bad_host": N_("{query}: the host name is not valid"),
     "input.bad_port": N_("{query}: the port must be a number from 1 to 65535"),
     "input.no_username": N_("no user name is known for {host}: give one with --user"),
-    "input.bad_credentials": N_("the user name or password contains a line break or NUL character"),
+    "input.bad_credentials": N_("the user name or password contains a line break, a NUL character or bytes that are not UTF-8"),
     "input.password_needed": N_(
         "there is no terminal to ask for the password: use --password-stdin or --password-command"
     ),
@@ -148,6 +150,7 @@ _ERRORS = {
     "input.unknown_provider": N_(
         "there is no provider with the id or domain {query}; `mailsetup providers list` shows all"
     ),
+    "input.several_providers": N_("{query} is a server of several providers, choose one: {ids}"),
     "input.bad_name": N_("the name must be on one line, without control characters"),
     "input.one_direction": N_(
         "give a server for each direction, --imap or --pop3, and --smtp: clients refuse one without the other"
@@ -248,6 +251,14 @@ _CONFLICT_RULES = {
     "newest": N_("the newest source names ours"),
     "implicit-tls": N_("both are right, TLS from the first byte comes first"),
 }
+_ORIGINS = {
+    "official-page": N_("the provider's own page"),
+    "quoted": N_("the provider's page, as others quote it"),
+    "live-checked": N_("connected to"),
+    "several-sources": N_("several sources"),
+    "single-source": N_("one source"),
+    "unverified": N_("old or unchecked mentions"),
+}
 _STATUS = {
     Status.FOUND: N_("found"),
     Status.NOTHING: N_("nothing"),
@@ -327,6 +338,11 @@ def provider_status(value: ProviderStatus) -> str:
 def conflict_rule(word: str) -> str:
     """Why what other sources say was not chosen."""
     return _(_CONFLICT_RULES[word])
+
+
+def origin(kind: str) -> str:
+    """What kind of source something is from."""
+    return _(_ORIGINS[kind])
 
 
 def security(value: Security) -> str:

@@ -6,7 +6,6 @@ when it is called, so that an offline lookup does not pay for the options of all
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,7 +94,7 @@ async def _work_on_all(
     *,
     as_json: bool,
 ) -> int:
-    from .. import bulk
+    from .. import bulk, piped
 
     async def guarded(target: str) -> Result | InputError:
         try:
@@ -105,7 +104,9 @@ async def _work_on_all(
 
     worst = EXIT_OK
     first = True
-    items = (item for target in targets for item in (bulk.targets(sys.stdin) if target == "-" else [target]))
+    items = (
+        item for target in targets for item in (bulk.targets(piped.standard_input()) if target == "-" else [target])
+    )
     async for target, result in bulk.ordered(items, guarded, jobs):
         if not as_json and not first:
             render.separator()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -78,14 +77,16 @@ def command(
 
 def _write_answers(targets: Sequence[str], protocols: frozenset[Protocol], *, everything: bool) -> int:
     """Answer many targets from the database alone, as JSON Lines: an event loop has nothing to do there."""
-    from .. import bulk, stencil
+    from .. import bulk, piped, stencil
 
     def text(answer: Lookup) -> str:
         return render.lookup_json(answer, everything=everything)
 
     answers = stencil.Answers(api.index(), protocols, text, render.json_text)
     worst = EXIT_OK
-    for arrived in (part for target in targets for part in (bulk.arriving(sys.stdin) if target == "-" else [[target]])):
+    for arrived in (
+        part for target in targets for part in (bulk.arriving(piped.standard_input()) if target == "-" else [[target]])
+    ):
         lines = []
         for target in arrived:
             try:

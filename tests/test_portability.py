@@ -1,0 +1,132 @@
+"""What Windows, macOS and small systems do otherwise, simulated where the tests run.
+
+Where it takes the program's own process, one is started with what that system lacks or does differently.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from mailsetup import cli, piped
+
+ROOT = Path(__file__).parent.parent
+CODE_PAGES = ("cp936", "cp1252")  # of a Chinese and a Western Windows
+
+
+def start(*words: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run Python with ``words`` to its end, in English."""
+    variables = {**os.environ, "MAILSETUP_LANG": "en", **(env or {})}
+    for name in ("FORCE_COLOR", "PYTHONUTF8", "NO_COLOR"):
+        variables.pop(name, None)
+    return subprocess.run(
+        [sys.executable, *words], input=stdin, capture_output=True, check=False, env=variables, cwd=ROOT, timeout=60
+    )
+
+
+def queries(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    return [json.loads(line)["query"] for line in done.stdout.splitlines()]
+
+
+LIST = "user@qq.com\r\n用户@例子.test\r\n"
+
+
+@pytest.mark.parametrize("written_in", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("code_page", CODE_PAGES)
+@pytest.mark.parametrize("arguments", [["--json"], []], ids=["JSON", "text"])
+def test_a_list_is_read_as_it_was_written_whatever_the_code_page(
+    code_page: str, written_in: str, arguments: Sequence[str]
+) -> None:
+    arguments = ["-m", "mailsetup", "lookup", "-", "--offline", *arguments]
+    done = start(*arguments, stdin=LIST.encode(written_in), env={"PYTHONIOENCODING": code_page})
+    assert done.returncode == 1  # nothing is known about the second
+    shown = done.stdout.decode(code_page)
+    assert "user@qq.com" in shown
+    assert "\ufeff" not in done.stdout.decode(code_page, "backslashreplace")
+    assert done.stderr == b""
+    if "--json" in arguments:
+        assert queries(done) == ["user@qq.com", "用户@例子.test"]
+    else:
+        assert "用户@例子.test".encode(code_page, "backslashreplace") in done.stdout
+
+
+def test_a_list_in_the_code_page_is_read_in_it() -> None:
+    arguments = ["-m", "mailsetup", "lookup", "-", "--offline", "--json"]
+    done = start(*arguments, stdin=LIST.encode("gbk"), env={"PYTHONIOENCODING": "gbk"})
+    assert queries(done) == ["user@qq.com", "用户@例子.test"]
+
+
+@pytest.mark.parametrize("written_in", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("code_page", CODE_PAGES)
+def test_a_password_from_a_pipe_is_the_one_that_was_written(code_page: str, written_in: str) -> None:
+    obtain = (
+        "from mailsetup.password import Source, obtain; "
+        "print(ascii(obtain(Source(password_stdin=True), 'qq.com', 'me@qq.com').reveal()))"
+    )
+    done = start("-c", obtain, stdin="密码é\r\n".encode(written_in), env={"PYTHONIOENCODING": code_page})
+    assert (done.stdout.decode().strip(), done.stderr) == (ascii("密码é"), b"")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "encoding"),
+    [
+        (b"user@qq.com", "utf-8"),
+        ("用户".encode()[:-1], "utf-8"),  # what has come may end within a character
+        ("用户".encode("gbk"), "gbk"),
+        (b"\xef\xbb\xbfa", "utf-8-sig"),
+        ("a".encode("utf-16-le"), "utf-8"),  # NUL is a character, and no address has it
+        (b"\xff\xfea\0", "utf-16"),
+        (b"\xfe\xff\0a", "utf-16"),
+    ],
+)
+def test_the_encoding_is_told_from_the_beginning(beginning: bytes, encoding: str) -> None:
+    assert piped.encoding_of(beginning, "gbk") == encoding
+
+
+def test_standard_input_that_another_program_has_replaced_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced = io.StringIO("qq.com\n")
+    monkeypatch.setattr(sys, "stdin", replaced)
+    assert piped.standard_input() is replaced
+
+
+class Unread(io.StringIO):
+    """Standard output on Windows when whoever read it has gone."""
+
+    def flush(self) -> None:
+        raise OSError(22, "Invalid argument")
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def __init__(self, file: io.BufferedWriter) -> None:
+        super().__init__()
+        self._file = file
+
+
+@pytest.mark.parametrize(("platform", "code"), [("win32", 0), ("linux", 2)])
+def test_an_invalid_argument_is_the_end_of_a_pipe_on_windows_only(
+    platform: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "output").open("wb") as file:
+        monkeypatch.setattr(sys, "stdout", Unread(file))
+        monkeypatch.setattr(sys, "platform", platform)
+        assert cli.run(["--version"]) == code
+    assert ("Invalid argument" in capsys.readouterr().err) == bool(code)
+
+
+@pytest.mark.parametrize("code_page", CODE_PAGES)
+def test_what_to_add_to_an_existing_file_is_the_same_bytes_in_every_code_page(code_page: str, tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    arguments = ["export", "user@qq.com", "--to", "mbsync", "--password-command", "pass 密码é", "--offline"]
+    whole = start("-m", "mailsetup", *arguments, env={"PYTHONIOENCODING": code_page})
+    path.write_text("# mine\n", "utf-8")
+    shown = start("-m", "mailsetup", *arguments, "-o", str(path), env={"PYTHONIOENCODING": code_page})
+    assert (shown.returncode, shown.stdout) == (2, whole.stdout)
+    assert "pass 密码é" in shown.stdout.decode()
