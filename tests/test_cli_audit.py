@@ -87,6 +87,7 @@ def test_a_pipe_gets_plain_lines(lab: Lab) -> None:
     assert lines[0].startswith("srvonly.test – errors: 0, warnings: ")
     assert any(line.split() == ["Thunderbird", "nothing"] for line in lines)
     assert any(line.endswith("IMAP mail.example.test:993 SSL/TLS") for line in lines)
+    assert any(line.startswith("  Apple Mail ") and "profile to hand out" in line for line in lines)
     assert any(line.startswith("WARNING  srvonly.test publishes no configuration file") for line in lines)
     assert "  -> `mailsetup publish srvonly.test` writes the file, and says where it goes." in lines
     assert "\x1b" not in finished.stdout

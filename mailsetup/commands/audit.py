@@ -125,11 +125,15 @@ def _lines(audit: Audit) -> list[str]:
 
 def _view_lines(audit: Audit) -> list[str]:
     """A line for each server that each client gets."""
+    views = [
+        (_(_CLIENTS[name]), [_place(candidate) for candidate in servers] or [_("nothing")])
+        for name, servers in audit.clients.items()
+    ]
+    # Apple's programs ask Apple, so an audit has nothing to find out about them. Those who look for them shall know.
+    views.append((_("Apple Mail"), [_("asks Apple instead; `mailsetup publish` writes a profile to hand out")]))
+    width = max(text.cells(label) for label, _servers in views)
     lines = []
-    width = max(text.cells(_(name)) for name in _CLIENTS.values())
-    for name, servers in audit.clients.items():
-        label = _(_CLIENTS[name])
-        first, *further = [_place(candidate) for candidate in servers] or [_("nothing")]
+    for label, (first, *further) in views:
         lines.append("  " + label + " " * (width - text.cells(label)) + "  " + first)
         lines += [" " * (width + 4) + words for words in further]
     return lines
