@@ -91,7 +91,8 @@ ARROWS: dict[str, set[str]] = {
     "bulk": set(),
     "stencil": FACTS | {"address", "api", "database", "index"},
     "files": {"errors"},
-    "password": {"errors", "i18n", "wire"},
+    "piped": set(),
+    "password": {"errors", "i18n", "piped", "wire"},
     "bundling": FACTS | {"exporters", "i18n", "text"},
     "exporting": FACTS | {"address", "bundling", "exporters", "files", "i18n", "profiles"},
     "helptext": {"i18n", "text"},
@@ -124,7 +125,7 @@ ARROWS: dict[str, set[str]] = {
     "render": FACTS | {"answers", "conclusion", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
-    | {"options", "password", "patching", "probing", "render", "reports", "resolver", "text", "verifying"}
+    | {"options", "password", "patching", "piped", "probing", "render", "reports", "resolver", "text", "verifying"}
     | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
     | {"database", "eventloop"}  # verify
     | {"publishing"}  # publish
