@@ -92,12 +92,16 @@ def of_account(keys: Keys, address: str, display_name: str, incoming: Login, out
         f"mail.server.{keys.server}.authMethod": _METHODS[incoming.method],
         f"mail.server.{keys.server}.userName": username,
         f"mail.server.{keys.server}.name": address,
+        # As Thunderbird's own assistant has it; otherwise nothing is fetched before the user clicks on the account.
+        f"mail.server.{keys.server}.login_at_startup": True,
+        f"mail.server.{keys.server}.check_new_mail": True,
         OUTGOING_SERVERS: keys.smtp,
         "mail.smtp.defaultserver": keys.smtp,
         **_outgoing(f"mail.smtpserver.{keys.smtp}", outgoing),
     }
     if endpoint.protocol is Protocol.POP3:
         preferences[f"mail.server.{keys.server}.leave_on_server"] = True  # else what was fetched is deleted there
+        preferences[f"mail.server.{keys.server}.download_on_biff"] = True  # else new mail is announced and not fetched
     return preferences
 
 

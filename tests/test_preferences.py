@@ -153,9 +153,10 @@ def test_an_account_that_no_list_names_was_removed_and_can_come_back() -> None:
     assert addition(removed, fred)[ACCOUNTS] == "account2,account3"
 
 
-def test_mail_stays_on_a_pop3_server() -> None:
+def test_mail_is_fetched_from_a_pop3_server_and_stays_there() -> None:
     pop3 = Endpoint(Protocol.POP3, "pop.example.com", 110, Security.STARTTLS)
     login = Login(AccountServer(pop3, "fred"), Authentication.PASSWORD)
     preferences = of_account(numbered(1, 1, 1, 1), "fred@example.com", "", login, login)
-    assert preferences["mail.server.server1.leave_on_server"] is True
+    for name in ("login_at_startup", "check_new_mail", "download_on_biff", "leave_on_server"):
+        assert preferences[f"mail.server.server1.{name}"] is True
     assert preferences["mail.server.server1.socketType"] == 2

@@ -29,6 +29,8 @@ user_pref("mail.server.server1.socketType", 3);
 user_pref("mail.server.server1.authMethod", 3);
 user_pref("mail.server.server1.userName", "zhang.wei@example.com");
 user_pref("mail.server.server1.name", "zhang.wei@example.com");
+user_pref("mail.server.server1.login_at_startup", true);
+user_pref("mail.server.server1.check_new_mail", true);
 user_pref("mail.smtpservers", "smtp1");
 user_pref("mail.smtp.defaultserver", "smtp1");
 user_pref("mail.smtpserver.smtp1.hostname", "smtp.example.com");

@@ -49,6 +49,8 @@ POLICIES_OF_A_TEST = """\
 user_pref("security.turn_off_all_security_so_that_viruses_can_take_over_this_computer", true);
 user_pref("browser.policies.alternatePath", {});
 """
+# By POP3 it asks for the password at its start even without a network.
+NOT_AT_START = 'user_pref("mail.server.server1.login_at_startup", false);\n'
 OFFLINE = {"MOZ_DISABLE_NONLOCAL_CONNECTIONS": "1"}
 
 
@@ -81,6 +83,7 @@ def test_a_new_profile_has_the_account(program: Thunderbird) -> None:
     (found,) = mailboxes(program)
     username = str(ADDRESS)
     assert (found.label, found.name, found.address, found.is_default) == (username, ODD_NAME, username, True)
+    assert (found.fetches_at_start, found.fetches_mail) == (True, True)
     assert found.servers == (
         Server("imap", "imap.example.com", 993, ON_TLS, PASSWORD, username),
         Server("smtp", "smtp.example.com", 465, ON_TLS, PASSWORD, username),
@@ -109,9 +112,11 @@ def test_the_account_logs_in(tmp_path: Path, lab: Lab, protocol: Protocol, secur
         server(protocol, security, host="mail.example.test", username=username),
         outgoing=(server(SMTP, security, host="smtp.example.test", username=username),),
     )
-    with thunderbird(tmp_path, user_js(source._replace(address=address.parse(username)))) as program:
+    preferences = user_js(source._replace(address=address.parse(username)))
+    with thunderbird(tmp_path, preferences + NOT_AT_START) as program:
         trust(program, lab.ca_file)
-        assert mailboxes(program)[0].leaves_mail
+        (found,) = mailboxes(program)
+        assert (found.fetches_mail, found.leaves_mail) == (True, True)
         assert login(program, "incoming", password, lab.address("mail.example.test")) == ""
         assert login(program, "outgoing", password, lab.address("smtp.example.test")) == ""
 

@@ -31,6 +31,8 @@ return JSON.stringify(manager.accounts.filter(a => a.incomingServer.type != "non
     name: identity.fullName,
     address: identity.email,
     folder: s.localPath.path,
+    fetches_at_start: s.loginAtStartUp,
+    fetches_mail: s.doBiff && (s.type != "pop3" || s.downloadOnBiff),
     leaves_mail: s.type != "pop3" || s.QueryInterface(Ci.nsIPop3IncomingServer).leaveMessagesOnServer,
     servers: [[s.type, s.hostname, s.port, s.socketType, s.authMethod, s.username], outgoing(identity.smtpServerKey)],
   };
@@ -86,6 +88,8 @@ class Mailbox(NamedTuple):
     name: str
     address: str
     folder: str
+    fetches_at_start: bool
+    fetches_mail: bool  # every few minutes
     leaves_mail: bool  # on the server
     servers: tuple[Server, Server]  # incoming, outgoing
 
