@@ -13,7 +13,7 @@ import click
 from . import helptext, options, text
 from .commands import COMMANDS, EXIT_FAILED, EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 from .errors import InputError, MailsetupError
-from .i18n import _
+from .i18n import N_, _, fill
 
 
 class Commands(helptext.Group):
@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(error.format_message(), err=True)
         return EXIT_USAGE
     except click.ClickException as error:
-        return _complain(error.format_message(), EXIT_USAGE)
+        return _complain(_with_help(error), EXIT_USAGE)
     except MailsetupError as error:
         if debug:
             import traceback
@@ -73,6 +73,17 @@ def run(arguments: Sequence[str]) -> int:
         unwritable = InputError("input.unwritable", path="<stdout>", reason=error.strerror or "")
         return _complain(text.error(unwritable), EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _with_help(error: click.ClickException) -> str:
+    """What is wrong with a command line and, unless that is told already, where to read what is right."""
+    message = error.format_message()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None or message.endswith(("?", "？", "?)")) or "`" in message:
+        return message
+    return fill(
+        N_("{message}; see `{command} --help`"), {"message": message.rstrip(".。"), "command": context.command_path}
+    )
 
 
 def _forget_output() -> None:

@@ -135,7 +135,7 @@ def network(command: Command, jobs_option: Callable[[Command], Command] | None =
             type=click.FloatRange(0.1, 3600),
             callback=_number,
             metavar="SECONDS",
-            help=_("Deadline for the whole work on one target; 8 for lookup, 20 for probe by default."),
+            help=_("Deadline for the whole work on one target; 8 to find settings, 20 to try servers by default."),
         ),
     ):
         decorated = option(decorated)

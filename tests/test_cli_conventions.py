@@ -331,3 +331,27 @@ def test_a_password_typed_in_a_terminal_is_not_shown() -> None:
     code, shown = run_in_terminal(arguments, prompt=b"Password", typed=b"Canary-7f3e\n")
     assert code == 4
     assert "Canary-7f3e" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "page"),
+    [
+        (("--lang", "en"), "mailsetup"),
+        (("nonsense",), "mailsetup"),
+        (("lookup",), "mailsetup lookup"),
+        (("lookup", "--jobs", "many", "qq.com"), "mailsetup lookup"),
+        (("providers", "show", "qq", "163"), "mailsetup providers show"),
+    ],
+    ids=str,
+)
+def test_a_wrong_command_line_names_the_help_page_that_says_what_is_right(
+    arguments: tuple[str, ...], page: str
+) -> None:
+    finished = run(*arguments)
+    assert (finished.code, finished.stderr.count("\n")) == (2, 1)
+    assert finished.stderr.endswith(f"; see `{page} --help`\n")
+
+
+@pytest.mark.parametrize("arguments", [("lookup", "--onlin", "qq.com"), ("export", "user@qq.com")], ids=str)
+def test_what_says_already_what_is_right_names_no_help_page(arguments: tuple[str, ...]) -> None:
+    assert "--help" not in run(*arguments).stderr
