@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,16 +44,12 @@ class Resolver:
         import dns.nameserver
         import dns.resolver
 
-        try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
-        except dns.resolver.NoResolverConfiguration:
-            raise LookupFailed("dns.no_resolver") from None
-        if nameservers:
-            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*nameserver(text)) for text in nameservers]
-            addresses = [nameserver(text)[0] for text in nameservers]
-        else:
-            addresses = [str(address) for address in self._resolver.nameservers]
-        self._believed = believed(addresses, trust_ad=bool(nameservers) and trust_ad)
+        places = [nameserver(text) for text in nameservers or system_nameservers()]
+        if not places:
+            raise LookupFailed("dns.no_resolver")
+        self._resolver = dns.asyncresolver.Resolver(configure=False)
+        self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*place) for place in places]
+        self._believed = believed((address for address, _port in places), trust_ad=bool(nameservers) and trust_ad)
         if self._believed:
             # RFC 6840 §5.7: who asks for the AD bit without DO gets it without the signatures.
             self._resolver.flags = dns.flags.RD | dns.flags.AD
@@ -116,6 +113,21 @@ class Resolver:
         return LookupFailed(code, name=name)
 
 
+def system_nameservers(resolv_conf: str = RESOLV_CONF) -> list[str]:
+    """The IP addresses of the resolvers that this system uses; [] if it names none, or cannot tell."""
+    if sys.platform == "win32":
+        import dns.resolver
+
+        try:
+            named = dns.resolver.Resolver().nameservers  # from the registry
+        except OSError:
+            return []
+    else:
+        # Read here, as the C library does: what makes no sense in a line is no reason to ask nobody.
+        named = [words[1] for words in _configuration(resolv_conf) if words[0] == "nameserver" and len(words) > 1]
+    return [str(address) for address in named if _is_address(str(address))]
+
+
 def believed(addresses: Iterable[str], *, trust_ad: bool = False, resolv_conf: str = RESOLV_CONF) -> frozenset[str]:
     """Those resolvers of ``addresses`` that are believed when they say that they validated an answer (RFC 4035 §4.9.3).
 
@@ -133,11 +145,16 @@ def believed(addresses: Iterable[str], *, trust_ad: bool = False, resolv_conf: s
 
 
 def _vouches_for_forwarders(resolv_conf: str) -> bool:
+    return any(words[0] == "options" and "trust-ad" in words for words in _configuration(resolv_conf))
+
+
+def _configuration(resolv_conf: str) -> list[list[str]]:
+    """The words of each line in a file like resolv.conf(5); [] where there is none that can be read."""
     try:
         text = Path(resolv_conf).read_text("utf-8", "replace")
     except OSError:
-        return False  # other systems have none
-    return any(words[:1] == ["options"] and "trust-ad" in words[1:] for words in map(str.split, text.splitlines()))
+        return []
+    return [line.split() for line in text.splitlines() if line.strip()]
 
 
 def nameserver(text: str) -> tuple[str, int]:
@@ -149,14 +166,19 @@ def nameserver(text: str) -> tuple[str, int]:
             port = rest[1:] if rest.startswith(":") else ""
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        raise InputError("input.nameserver", query=text) from None
     number = parse_port(port)
-    if number is None:
+    if number is None or not _is_address(host):
         raise InputError("input.nameserver", query=text)
     return host, number
+
+
+def _is_address(text: str) -> bool:
+    """Whether ``text`` is an IP address; one that is of this link only may name the interface."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _reason(errors: Iterable[tuple[str, bool, int, Exception | str, object]]) -> str:

@@ -13,9 +13,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import dns.resolver
 import pytest
 
 from mailsetup import cli, piped
+from mailsetup.errors import LookupFailed
+from mailsetup.resolver import Resolver, system_nameservers
 
 ROOT = Path(__file__).parent.parent
 CODE_PAGES = ("cp936", "cp1252")  # of a Chinese and a Western Windows
@@ -130,3 +133,36 @@ def test_what_to_add_to_an_existing_file_is_the_same_bytes_in_every_code_page(co
     shown = start("-m", "mailsetup", *arguments, "-o", str(path), env={"PYTHONIOENCODING": code_page})
     assert (shown.returncode, shown.stdout) == (2, whole.stdout)
     assert "pass 密码é" in shown.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nameserver 192.0.2.1\nnameserver 2001:db8::1\n", ["192.0.2.1", "2001:db8::1"]),
+        ("nameserver fe80::1%en0\n", ["fe80::1%en0"]),  # as macOS writes it behind a home router
+        # What makes no sense is left out, and does not hide the rest.
+        ("# a comment\nnameserver\nnameserver dns.example\n search a..b\nnameserver 192.0.2.1:53\n", []),
+        ("search a..b\noptions \xff ndots:x\nnameserver 192.0.2.1 # home\n", ["192.0.2.1"]),
+        ("", []),
+        (None, []),
+    ],
+    ids=["two", "link-local", "nonsense", "nonsense beside", "empty", "missing"],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="resolv.conf is POSIX")
+def test_the_resolvers_of_the_system_are_those_that_it_names(
+    text: str | None, found: Sequence[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "resolv.conf"
+    if text is not None:
+        path.write_bytes(text.encode("latin-1"))
+    assert system_nameservers(str(path)) == found
+
+
+def test_a_system_that_cannot_tell_its_resolvers_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_arguments: object, **_options: object) -> None:
+        raise FileNotFoundError(2, "no such key in the registry")
+
+    monkeypatch.setattr("mailsetup.resolver.sys.platform", "win32")
+    monkeypatch.setattr(dns.resolver, "Resolver", unreadable)
+    with pytest.raises(LookupFailed, match=r"dns\.no_resolver"):
+        Resolver()
