@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from .address import parse
@@ -23,13 +24,52 @@ NAME = "providers"
 
 
 def find(index: Index, key: str) -> Provider:
-    """The provider with this id, or of this mail domain or address; raise InputError if there is none."""
-    found = index.by_id(key.lower())
+    """The provider with this id or name, or of this mail domain, address, MX host or server.
+
+    Raise InputError if there is none, or if a server is that of several.
+    """
+    named = (
+        provider for provider in index if key.casefold() in (provider.name.casefold(), provider.name_zh.casefold())
+    )
+    found = index.by_id(key.lower()) or next(named, None)
     if found is None and ("." in key or "@" in key):
-        found = index.by_domain(parse(key).domain)
+        host = parse(key).domain
+        found = index.by_domain(host) or index.by_mx(host)
+        if found is None and (owners := [provider for provider in index if host in _servers(provider)]):
+            if len(owners) > 1:
+                ids = ", ".join(provider.id for provider in owners)
+                raise InputError("input.several_providers", query=key, ids=ids)
+            found = owners[0]
     if found is None:
         raise InputError("input.unknown_provider", query=key)
     return found
+
+
+def search(index: Index, words: Sequence[str]) -> list[Provider]:
+    """The providers that have something with each of ``words`` in it; () as words for all.
+
+    Those that are called so or have such mail domains come first, then those that have such servers or MX hosts.
+    """
+    wanted = [word.casefold().rpartition("@")[2] for word in words]
+    covered = {word: [found.id for found in (index.by_domain(word), index.by_mx(word)) if found] for word in wanted}
+    called: list[Provider] = []
+    related: list[Provider] = []
+    for provider in index:
+        names = (provider.id, provider.name, provider.name_zh, *provider.domains, *provider.reported_domains)
+        hosts = (*provider.mx, *provider.spf, *provider.autodiscover, *_servers(provider), *provider.wrong_hosts)
+        if all(_occurs(word, names) for word in wanted):
+            called.append(provider)
+        elif all(provider.id in covered[word] or _occurs(word, names + hosts) for word in wanted):
+            related.append(provider)
+    return called + related
+
+
+def _occurs(word: str, names: Iterable[str]) -> bool:
+    return any(word in name.casefold() for name in names)
+
+
+def _servers(provider: Provider) -> tuple[str, ...]:
+    return tuple(endpoint.host for endpoint, _confidence in provider.endpoints)
 
 
 def discover(domain: str, index: Index) -> SourceReport:

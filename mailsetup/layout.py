@@ -41,12 +41,21 @@ def username(candidate: Candidate, answer: Lookup) -> str:
     match candidate.endpoint.username_form:
         case "unknown":
             return _("{name} (not stated, try this first)").format(name=name) if name else _("not stated")
+        case form:
+            return name or username_form(form)
+
+
+def username_form(form: str) -> str:
+    """How login names are formed, in words."""
+    match form:
+        case "unknown":
+            return _("not stated")
         case "address":
-            return name or _("full address")
+            return _("full address")
         case "local-part":
-            return name or _("the part before the @")
+            return _("the part before the @")
         case template:
-            return name or template
+            return template
 
 
 def reason(candidate: Candidate) -> str:
@@ -138,7 +147,7 @@ def lookup_rows(answer: Lookup) -> list[tuple[str, ...]]:
             text.security(candidate.endpoint.security),
             username(candidate, answer),
             text.authentication(candidate.endpoint.authentication) or _("not stated"),
-            text.confidence(candidate.confidence),
+            text.confidence(candidate.confidence) if candidate.verified is not False else _("connection failed"),
         )
         for candidate in answer.incoming + answer.outgoing
     ]
@@ -159,9 +168,10 @@ def reasons(answer: Lookup) -> list[str]:
 
 def links(answer: Lookup) -> list[str]:
     """Web mail and help page of the provider."""
-    provider = answer.provider
-    if provider is None:
-        return []
+    return [] if answer.provider is None else _links(answer.provider)
+
+
+def _links(provider: Provider) -> list[str]:
     lines = []
     if provider.webmail:
         lines.append(_("Web mail: {url}").format(url=provider.webmail))
@@ -321,6 +331,20 @@ def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> li
     return lines
 
 
+def provider_columns() -> tuple[str, ...]:
+    """The headings of the table of providers."""
+    return ("ID", _("Name"), _("Mail domains, or else MX records"))
+
+
+def provider_row(provider: Provider) -> tuple[str, ...]:
+    """One provider in the table; of one that has no servers, why."""
+    names = provider.domains + provider.reported_domains or provider.mx
+    words = " ".join(names[:6]) + (" …" if names[6:] else "")
+    if provider.status is not ProviderStatus.ACTIVE:
+        words = f"{words} – {text.provider_status(provider.status)}"
+    return (provider.id, text.provider_name(provider), words)
+
+
 def provider_lines(provider: Provider) -> list[str]:
     """One provider in full."""
     lines = [f"{provider.id}: {provider.name} / {provider.name_zh}"]
@@ -332,10 +356,14 @@ def provider_lines(provider: Provider) -> list[str]:
     for name, patterns in (("MX", provider.mx), ("SPF", provider.spf), ("Autodiscover", provider.autodiscover)):
         if patterns:
             lines.append(f"{name}: {', '.join(patterns)}")
+    lines += _links(provider)
     for endpoint, sure in provider.endpoints:
         words = [endpoint.protocol.upper(), f"{endpoint.host}:{endpoint.port}", text.security(endpoint.security)]
-        words += [endpoint.username_form, ",".join(endpoint.authentication) or "–", text.confidence(sure)]
-        lines.append("  " + "  ".join(words))
+        words += [
+            username_form(endpoint.username_form),
+            text.authentication(endpoint.authentication) or _("not stated"),
+        ]
+        lines.append("  ".join(["", *words, text.confidence(sure)]))
     lines += [f"! [{note.code}] {note.text(i18n.language())}" for note in text.notes(provider)]
     for conflict in provider.conflicts:
         server = f"{conflict.protocol.upper()} {conflict.host}:{conflict.port} {text.security(conflict.security)}"
@@ -346,7 +374,8 @@ def provider_lines(provider: Provider) -> list[str]:
             )
         )
     for origin in provider.origins:
-        lines.append(f"  {origin.kind}: {origin.locator} ({', '.join(origin.facts)}) {origin.checked}".rstrip())
+        source = f"{origin.locator} ({', '.join(origin.facts)}) {origin.checked}".rstrip()
+        lines.append("  " + text.introduced(text.origin(origin.kind), source))
     return lines
 
 

@@ -86,6 +86,9 @@ def probe(
 
 def providers(found: Sequence[Provider], *, as_json: bool, full: bool) -> None:
     """Show providers: one per line, or with ``full`` everything that is known about each."""
+    if found and not as_json and not full and _is_terminal():
+        _console().print(_table(layout.provider_columns(), list(map(layout.provider_row, found)), 0))
+        return
     for provider in found:
         if as_json:
             from . import jsonform

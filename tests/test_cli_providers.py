@@ -32,15 +32,49 @@ def test_all_providers_are_listed_and_a_search_narrows_the_list() -> None:
     for search in ("QQ邮箱", "foxmail.COM", "qq"):
         assert "qq" in [record["id"] for record in run("providers", "list", search, "--json").records]
     nothing = run("providers", "list", "no-such-provider")
-    assert (nothing.code, nothing.stdout) == (1, "")
+    assert (nothing.code, nothing.stdout, nothing.stderr) == (1, "", "No provider has no-such-provider in it.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["user@qq.com"], "qq"),
+        (["imap.163.com"], "163"),
+        (["pop3.163.com"], "163"),  # one of the wrong names that are copied around
+        (["mxbiz1.qq.com"], "exmail"),
+        (["contoso-com.mail.protection.outlook.com"], "microsoft365"),
+        (["contoso.onmicrosoft.com"], "microsoft365"),
+        (["腾讯", "企业"], "exmail"),
+        (["ENTERPRISE", "263"], "263"),
+    ],
+)
+def test_a_provider_is_listed_for_whatever_a_help_desk_is_told(words: list[str], first: str) -> None:
+    assert run("providers", "list", *words, "--json").records[0]["id"] == first
+
+
+def test_who_is_called_so_comes_before_who_has_such_servers() -> None:
+    ids = [record["id"] for record in run("providers", "list", "qq.com", "--json").records]
+    assert ids[0] == "qq"
+    assert "exmail" in ids
+
+
+def test_every_word_of_a_search_counts() -> None:
+    ids = {record["id"] for record in run("providers", "list", "zoho", "china", "--json").records}
+    assert ids == {"zoho-cn"}
+
+
+def test_a_terminal_shows_a_table_that_says_which_services_are_closed() -> None:
+    shown = run("providers", "list", "yahoo", env={"FORCE_COLOR": "1", "COLUMNS": "200"}).stdout
+    assert "Mail domains, or else MX records" in shown
+    assert re.search(r"yahoo-cn +Yahoo China +yahoo.cn yahoo.com.cn – This mail service has been closed.", shown)
 
 
 def test_a_listing_speaks_the_users_language() -> None:
     assert "QQ邮箱" in run("providers", "list", "qq", "--lang", "zh").stdout
 
 
-@pytest.mark.parametrize("key", ["qq", "foxmail.com", "QQ.com"])
-def test_a_provider_is_shown_by_id_or_domain(key: str) -> None:
+@pytest.mark.parametrize("key", ["qq", "foxmail.com", "QQ.com", "user@qq.com", "qq邮箱", "QQ mail", "smtp.qq.com"])
+def test_a_provider_is_shown_by_id_name_domain_address_or_server(key: str) -> None:
     record = run("providers", "show", key, "--json").record
     assert record["id"] == "qq"
     assert set(record) >= {
@@ -57,6 +91,26 @@ def test_a_provider_is_shown_in_words() -> None:
     assert stdout.startswith("qq: QQ Mail / QQ邮箱\n")
     assert "imap.qq.com:993" in stdout
     assert "https://service.mail.qq.com/" in stdout
+
+
+def test_a_provider_is_shown_by_the_host_in_an_mx_record() -> None:
+    assert run("providers", "show", "mxbiz2.qq.com", "--json").record["id"] == "exmail"
+
+
+def test_a_server_of_several_providers_is_a_choice() -> None:
+    finished = run("providers", "show", "imap.gmail.com")
+    assert (finished.code, finished.stdout) == (2, "")
+    assert "gmail, google-workspace" in finished.stderr
+
+
+def test_a_provider_is_shown_with_its_pages_and_in_the_words_of_the_language() -> None:
+    english, chinese = run("providers", "show", "qq").stdout, run("providers", "show", "qq", "--lang", "zh").stdout
+    for shown in (english, chinese):
+        assert "https://mail.qq.com/\n" in shown
+        assert "https://service.mail.qq.com/detail/128/339\n" in shown
+    assert "  full address  authorization code (授权码)  sure" in english
+    assert "address" not in chinese
+    assert "auth-code" not in re.sub(r"\[[a-z0-9-]+\]|（[^）]*）|\([^)]*\)", "", chinese)
 
 
 def test_an_unknown_provider_is_a_usage_error() -> None:

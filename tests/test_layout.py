@@ -94,6 +94,13 @@ def test_columns_line_up_in_chinese() -> None:
     assert len(starts) == 1
 
 
+def test_nobody_takes_a_server_that_does_not_work_for_one_that_does() -> None:
+    reports = [report("autoconfig", endpoint(), endpoint(SMTP, "smtp.example.com", 465))]
+    ranking = rank(reports, "example.com", verified={endpoint().key: False})
+    dead = conclude("example.com", address.parse("example.com"), reports, ranking, frozenset(Protocol), 0.0)
+    assert [row[-1] for row in layout.lookup_rows(dead)] == ["connection failed", "likely"]
+
+
 def test_an_answer_in_a_pipe() -> None:
     notes = (Note("auth-code", "Make a code.", "生成授权码。"), Note("history", "Founded long ago.", "很久以前。"))
     entry = provider(needs=("auth-code", "imap-id"), notes=notes, wrong_hosts=("mail.example.com",))
@@ -313,14 +320,14 @@ def test_one_provider_in_full() -> None:
     )
     lines = layout.provider_lines(entry)
     assert lines[:3] == ["example: Example Mail / 示例邮箱", "Domains: example.com", "MX: .mx.example.com"]
-    assert "  IMAP  imap.example.com:993  SSL/TLS  address  password  sure" in lines
+    assert "  IMAP  imap.example.com:993  SSL/TLS  full address  password  sure" in lines
     assert "! [auth-code] Make a code." in lines
     assert "! [wrong-host] Widely copied, but wrong: mail.example.com" in lines
-    assert lines[-1] == "  official-page: https://help.example.com/imap (imap, smtp) 2026-01-02"
+    assert lines[-1] == "  the provider's own page: https://help.example.com/imap (imap, smtp) 2026-01-02"
     closed = provider(status=ProviderStatus.DISCONTINUED, domains=(), endpoints=(endpoint(authentication=()),))
     lines = layout.provider_lines(closed)
     assert lines[1:3] == ["This mail service has been closed.", "Domains: –"]
-    assert "  IMAP  imap.example.com:993  SSL/TLS  address  –  sure" in lines
+    assert "  IMAP  imap.example.com:993  SSL/TLS  full address  not stated  sure" in lines
 
 
 def test_what_others_say_about_a_provider_is_shown_with_the_rule_by_which_it_lost() -> None:

@@ -246,6 +246,7 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "input.no_text": command("explain", " "),
         "input.text_too_long": command("explain", "-", stdin="x" * (MAX_BYTES + 1)),
         "input.unknown_provider": command("providers", "show", "nobody"),
+        "input.several_providers": command("providers", "show", "imap.gmail.com"),
         "input.unreadable": command("providers", "check", str(tmp_path / "missing.yaml")),
         "input.unwritable": command(*export, str(tmp_path / "missing" / "x.xml")),
         "input.file_exists": command(*export, str(existing)),
@@ -267,6 +268,7 @@ def test_every_bad_input_has_its_own_words_on_one_line(tmp_path: Path) -> None:
     # In a checkout the hand-written file is there. The others are provoked in test_exporting.py and test_files.py.
     not_here = {"input.no_provider_file", "input.needs_folder", "input.client_version"}
     not_here |= {"input.append_needs_file", "input.file_has_accounts", "input.account_exists"}
+    not_here |= {"input.variable_exists"}
     # And these in test_password.py.
     not_here |= {"input.keyring_missing", "input.keyring_unusable", "input.keyring_empty"}
     # And these in test_profiles.py and test_cli_profile.py.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .. import api, helptext, options, render
+from .. import api, database, helptext, options, render, text
 from ..errors import InputError
 from ..i18n import _
 from ..index import Index
@@ -34,23 +34,29 @@ def command() -> None:
     """Run one of the commands below."""
 
 
-@command.command("list", help=_("List the providers whose id, name or domain contains SEARCH."))
-@click.argument("search", default="")
+@command.command(
+    "list",
+    help=_("List the providers that have each SEARCH word in their id, names, mail domains, MX records or servers."),
+)
+@click.argument("words", nargs=-1, metavar="[SEARCH]...")
 @options.as_json
 @options.common
-def _list(search: str, as_json: bool) -> int:
+def _list(words: tuple[str, ...], as_json: bool) -> int:
     """List providers."""
-    wanted = search.casefold()
-    found = [
-        p
-        for p in Index.load()
-        if any(wanted in word.casefold() for word in (p.id, p.name, p.name_zh, *p.domains, *p.reported_domains))
-    ]
+    found = database.search(Index.load(), words)
     render.providers(found, as_json=as_json, full=False)
+    if not found:
+        click.echo(_("No provider has {words} in it.").format(words=text.listed(words)), err=True)
     return EXIT_OK if found else EXIT_NOTHING
 
 
-@command.command("show", help=_("Show all that is known about the provider with this ID or mail domain."))
+@command.command(
+    "show",
+    help=_(
+        "Show all that is known about the provider with this ID or name, or of this mail domain, address, server or MX "
+        "host."
+    ),
+)
 @click.argument("key", metavar="ID|DOMAIN")
 @options.as_json
 @options.common
