@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .model import (
     Address,
@@ -31,8 +31,12 @@ def conclude(
     ranking: Ranking,
     protocols: frozenset[Protocol],
     started: float,
+    failures: Mapping[tuple[str, str, int, str], str] | None = None,
 ) -> Lookup:
-    """The lookup that ``reports`` and their ``ranking`` amount to; ``started`` is a ``time.monotonic()`` reading."""
+    """The lookup that ``reports`` and their ``ranking`` amount to; ``started`` is a ``time.monotonic()`` reading.
+
+    ``failures`` maps ``Endpoint.key`` to why a live connection failed.
+    """
     recommended = ranking.incoming + ranking.outgoing
     provider = _provider(reports, recommended)
     missing = any(report.code == "dns.nxdomain" and report.source == "mx" for report in reports)
@@ -52,7 +56,7 @@ def conclude(
     if missing and not recommended:
         notices.append(Notice("no-such-domain", {"domain": address.domain}))
     if recommended:
-        notices += _about_trust(reports, ranking, address.domain)
+        notices += _about_trust(reports, ranking, address.domain, failures or {})
     elif any(candidate.endpoint.security is Security.PLAIN for candidate in ranking.others):
         notices.append(Notice("plaintext"))
     return Lookup(
@@ -142,7 +146,12 @@ def _rests_on_mentions(candidate: Candidate, reports: Sequence[SourceReport]) ->
     return all(c.confidence is Confidence.LOW for c in named)
 
 
-def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str) -> list[Notice]:
+def _about_trust(
+    reports: Sequence[SourceReport],
+    ranking: Ranking,
+    domain: str,
+    failures: Mapping[tuple[str, str, int, str], str],
+) -> list[Notice]:
     notices = []
     best = best_per_protocol(ranking.incoming + ranking.outgoing)
     # Guesses are untrusted, too, but for another reason, and they have a warning of their own.
@@ -156,9 +165,10 @@ def _about_trust(reports: Sequence[SourceReport], ranking: Ranking, domain: str)
     foreign = sorted({candidate.endpoint.host for candidate in best if leaves_domain(candidate, domain)})
     if foreign:
         notices.append(Notice("cross-domain", {"hosts": ", ".join(foreign), "domain": domain}))
-    disproved = sorted({candidate.endpoint.host for candidate in best if candidate.verified is False})
+    disproved = [candidate.endpoint for candidate in best if candidate.verified is False]
     if disproved:
-        notices.append(Notice("live-failed", {"hosts": ", ".join(disproved)}))
+        servers = (f"{e.host}:{e.port} ({failures[e.key]})" if e.key in failures else e.host for e in disproved)
+        notices.append(Notice("live-failed", {"servers": ", ".join(servers)}))
     if ranking.conflicts:
         known = any(report.source == "providers" and report.candidates for report in reports)
         facts = {"protocols": ", ".join(conflict.protocol.upper() for conflict in ranking.conflicts)}

@@ -136,7 +136,8 @@ async def discover(
             tell((LIVE,))
             live += await connections.results(untried)
             ranking = rank(reports, address.domain, protocols, {r.candidate.endpoint.key: _verdict(r) for r in live})
-    answer = conclude(query, address, reports, ranking, protocols, started)
+    failures = {result.candidate.endpoint.key: result.code for result in live if result.code is not None}
+    answer = conclude(query, address, reports, ranking, protocols, started, failures)
     return answer._replace(reports=(*answer.reports, *(_live_report(result) for result in live)))
 
 

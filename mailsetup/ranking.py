@@ -4,8 +4,8 @@ The rules, strongest first (docs/ranking.md has the reasons):
 
 1. Equal endpoints merge and keep all their evidence. Independent sources that agree make them surer, those that name
    other hosts less sure; whoever is not authenticated makes nothing sure, and nothing authenticated unsure.
-2. A setting that a live connection disproved sinks below those that were not disproved, but never below pointers that
-   lead elsewhere or plain http.
+2. A setting that a live connection disproved sinks below those that were not disproved, IMAP below POP3 as well, but
+   never below pointers that lead elsewhere or plain http.
 3. Authenticated sources before unauthenticated ones, in the classes below.
 4. IMAP before POP3, the unsure after the rest, implicit TLS before STARTTLS (RFC 8314 §3), then the source's own order.
 5. Plaintext is never recommended.
@@ -106,8 +106,9 @@ def rank(
     ranked.sort(key=lambda entry: entry[:2])
     candidates = [candidate for _order_, _position, candidate in ranked]
     recommended = _recommended(candidates, domain)
+    incoming = [candidate for candidate in recommended if candidate.endpoint.protocol is not Protocol.SMTP]
     return Ranking(
-        tuple(c for c in recommended if c.endpoint.protocol is not Protocol.SMTP),
+        tuple(_disproved_last(incoming, domain)),
         tuple(c for c in recommended if c.endpoint.protocol is Protocol.SMTP),
         tuple(c for c in candidates if c not in recommended),
         _disagreements(recommended, statements),
@@ -248,6 +249,17 @@ def _recommended(candidates: list[Candidate], domain: str) -> list[Candidate]:
         ):
             alike.append(candidate)
     return [candidate for alike in chosen.values() for candidate in alike]
+
+
+def _disproved_last(recommended: list[Candidate], domain: str) -> list[Candidate]:
+    """What was disproved behind what was not, of whichever protocol, but never behind what is easier to forge."""
+    standing = [authority(candidate, domain) for candidate in recommended if candidate.verified is not False]
+
+    def sinks(candidate: Candidate) -> bool:
+        reach = max(authority(candidate, domain), _FORGEABLE - 1)
+        return candidate.verified is False and any(strength <= reach for strength in standing)
+
+    return sorted(recommended, key=sinks)
 
 
 def _disagreements(recommended: Iterable[Candidate], statements: _Statements) -> tuple[Disagreement, ...]:

@@ -18,6 +18,7 @@ _ROLES = {
     Role.NOT_ASKED_FOR: N_("other protocols"),
 }
 _DISAGREES = N_("disagrees with {source}")  # in place of "outranked", if the hosts are others
+_FAILED = N_("connection failed, none better")  # in place of what was chosen, and does not work
 _PROVIDERS = {
     ProviderStatus.ACTIVE: N_("no settings"),
     ProviderStatus.NO_CLIENT_ACCESS: N_("no mail clients allowed"),
@@ -100,6 +101,8 @@ _NOT_FOUND = frozenset({"404", "410"})
 
 def reason(report: SourceReport, answer: Lookup) -> str:
     """Why ``report``, a line of the ledger of ``answer``, counted or not."""
+    if report.role in (Role.WON, Role.CONFIRMED) and _is_disproved(report, answer):
+        return _(_FAILED)
     if report.role is not None:
         disagrees = report.role is Role.OUTRANKED and report.disagrees
         words = _(_DISAGREES if disagrees else _ROLES[report.role]).format(source=_winner(report, answer))
@@ -123,6 +126,13 @@ def reason(report: SourceReport, answer: Lookup) -> str:
         # A domain's MX without an entry of ours is named in the details.
         return _("no known provider") if report.detail else _("no such record")
     return _failure(report.code, report.detail)
+
+
+def _is_disproved(report: SourceReport, answer: Lookup) -> bool:
+    """Whether whatever is recommended of what ``report`` names failed in a live connection."""
+    named = {candidate.endpoint.key for candidate in report.candidates}
+    chosen = [c for c in answer.incoming + answer.outgoing if c.endpoint.key in named]
+    return all(candidate.verified is False for candidate in chosen)
 
 
 def _winner(report: SourceReport, answer: Lookup) -> str:

@@ -41,7 +41,7 @@ _NOTICES = {
     "cross-domain": N_("Servers outside {domain} are named without proof that its owner wanted that: {hosts}"),
     "guessed": N_("Some settings are guesses that a live connection confirmed; nobody published them."),
     "live-failed": N_(
-        "Published, but not working just now: {servers}. `mailsetup probe` says why and what to do about it."
+        "Found, but not working just now: {servers}. `mailsetup probe` says why and what to do about it."
     ),
     "no-incoming": N_("No server for incoming mail was found; ask the operator of {domain}."),
     "no-outgoing": N_("No server for outgoing mail was found; ask the operator of {domain}."),

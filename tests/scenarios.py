@@ -548,7 +548,18 @@ BROKEN = (
         sources=("srv",),
         warnings=("live-failed", *POINTER),
         ledger=("live tls.cert.hostname",),
+        exit_code=4,
         records=srv(imaps="0 1 993 wrongname.example.test."),
+    ),
+    Scenario(
+        "The only server for IMAP is dead, the one for POP3 works",
+        EMPTY,
+        (POP3S, "imaps://closed.example.test", SMTPS),
+        confidence="low",
+        sources=("srv",),
+        warnings=("live-failed", *POINTER),
+        ledger=("live tcp.refused",),
+        records=srv(imaps="0 1 993 closed.example.test.", pop3s="0 1 995 mail.example.test."),
     ),
     Scenario(
         "Mail servers that say nothing: neither proved nor disproved",

@@ -204,6 +204,19 @@ def test_imap_comes_before_pop3(ledger: list[SourceReport]) -> None:
 
 @some_ledgers
 @given(ledgers(), VERDICTS)
+def test_a_server_that_works_comes_first_unless_only_what_is_easier_to_forge_does(
+    ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
+) -> None:
+    incoming = rank(ledger, DOMAIN, verified=verdicts).incoming
+    if incoming and incoming[0].verified is False:
+        forgeable = authority(candidate(FOREIGN, "srv"), DOMAIN)
+        for other in incoming[1:]:
+            weaker = authority(other, DOMAIN) > authority(incoming[0], DOMAIN)
+            assert other.verified is False or (weaker and authority(other, DOMAIN) >= forgeable)
+
+
+@some_ledgers
+@given(ledgers(), VERDICTS)
 def test_a_disproved_setting_is_recommended_only_if_there_is_no_other(
     ledger: list[SourceReport], verdicts: dict[tuple[str, str, int, str], bool | None]
 ) -> None:
@@ -280,6 +293,16 @@ def test_a_disproved_setting_sinks_below_a_weaker_source() -> None:
     assert hosts(ranking.incoming) == ["b.example.com"]
     (sunk,) = ranking.others
     assert (sunk.confidence, sunk.verified) == (Confidence.LOW, False)
+
+
+def test_a_dead_imap_server_comes_behind_a_pop3_server_that_works() -> None:
+    pop3s = endpoint(POP3, "pop.example.com", 995)
+    reports = [report("autoconfig", IMAPS), report("srv", pop3s)]
+    assert hosts(rank(reports, DOMAIN, verified={IMAPS.key: None}).incoming) == ["imap.example.com", "pop.example.com"]
+    assert hosts(rank(reports, DOMAIN, verified={IMAPS.key: False}).incoming) == ["pop.example.com", "imap.example.com"]
+    elsewhere = pop3s._replace(host="pop.evil.net")
+    reports = [report("autoconfig", IMAPS), report("srv", elsewhere)]
+    assert hosts(rank(reports, DOMAIN, verified={IMAPS.key: False}).incoming) == ["imap.example.com", "pop.evil.net"]
 
 
 def test_a_check_that_could_not_decide_changes_nothing() -> None:

@@ -58,6 +58,10 @@ def test_why_settings_won_or_lost() -> None:
         "connection failed",
         "recommended",
     ]
+    assert (
+        reasons(lookup(report("autoconfig", IMAPS), report("srv", IMAPS), verified={IMAPS.key: False}))
+        == ["connection failed, none better"] * 2
+    )
     pop3 = report("srv", endpoint(POP3, "pop.example.com", 995))
     assert reasons(lookup(pop3, protocols=frozenset({IMAP}))) == ["other protocols"]
 
