@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 if TYPE_CHECKING:
     import asyncio
 
-# Some hundred targets. One answer is a hundred times as long as its target, and those for a chunk are held in memory.
-CHUNK_OCTETS = 8192
+# Some twenty targets. Their answers are a hundred times as long: memory for so few is used again and again, while that
+# for hundreds goes back to the system each time.
+CHUNK_OCTETS = 512
 Result = TypeVar("Result")
 
 

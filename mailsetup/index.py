@@ -17,7 +17,7 @@ on asking gets a table.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from .errors import DataError
 from .model import (
@@ -129,18 +129,18 @@ class Index:
 class _Block:
     """Lines of a key, TAB and a number: searched for the first few keys, read into a table for more."""
 
+    find: Callable[[str], int | None]  # the number behind a key
+
     def __init__(self, encoded: bytes, start: int, end: int) -> None:
         """The lines behind the first line end at or after ``start``; ``end`` is behind the last one's."""
         self._encoded, self._start, self._end = encoded, start, end
         self._searches = 0
-        self._table: dict[str, int] | None = None
+        self.find = self._search
 
-    def find(self, key: str) -> int | None:
-        """The number behind ``key``."""
-        if self._table is None and self._searches == _SEARCHES_BEFORE_TABLE:
-            self._table = self._read()
-        if self._table is not None:
-            return self._table.get(key)
+    def _search(self, key: str) -> int | None:
+        if self._searches == _SEARCHES_BEFORE_TABLE:
+            self.find = self._table().get
+            return self.find(key)
         self._searches += 1
         position = self._encoded.find(f"\n{key}\t".encode(), self._start, self._end)
         if position < 0:
@@ -148,7 +148,7 @@ class _Block:
         line_end = self._encoded.index(b"\n", position + 1)
         return int(self._encoded[position + 1 : line_end].rpartition(b"\t")[2])
 
-    def _read(self) -> dict[str, int]:
+    def _table(self) -> dict[str, int]:
         lines = self._encoded[self._start : self._end].decode().split("\n")[1:-1]
         return {key: int(number) for key, _, number in (line.partition("\t") for line in lines)}
 

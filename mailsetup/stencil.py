@@ -25,6 +25,10 @@ ELAPSED_MS = -1.0  # which no clock measures
 _MARKS = (rb"\u0001", rb"\u0002", rb"\u0003", rb"\u0004", rb"\u0005")  # the last one is for the time
 # Matched as a whole, so that a mark is never seen behind the first half of an escaped backslash.
 _ESCAPE = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
+# What most targets look like. ``parse`` refuses none of these, and changes nothing but the case of the domain: "xn--"
+# needs two hyphens, and a last label without digits is no IP address.
+_PLAIN = re.compile(r"(?:([\w+-]++(?:\.[\w+-]++)*+)@)?((?:[a-zA-Z0-9]++(?:-[a-zA-Z0-9]++)*+\.)++[a-zA-Z]++)", re.ASCII)
+_WITHIN_EVERY_LIMIT = 64  # octets: so short a target has no part that is too long
 # Only a wildcard entry of the database can fill it: there are fewer domains than this, but not fewer subdomains.
 _MAX_DOMAINS = 10_000
 
@@ -73,36 +77,37 @@ class Answers:
     def line(self, target: str) -> bytes:
         """The answer for ``target``; raise InputError."""
         started = time.monotonic()
-        address = parse(target)
-        stencil = self._stencil(address)
-        local_part, domain, domain_unicode = address
-        query_word, domain_word = target.encode(), domain.encode()
-        local_word = b"" if local_part is None else local_part.encode()
-        unicode_word = domain_word if domain_unicode == domain else self._word(domain_unicode)
-        if not target.isascii() or '"' in target:  # only quoted strings have backslashes
-            query_word, local_word = self._word(target), self._word(local_part or "")
-        elapsed_ms = b"%.1f" % ((time.monotonic() - started) * 1000)
-        return stencil.fill((query_word, local_word, domain_word, unicode_word, elapsed_ms))
+        plain = _PLAIN.fullmatch(target) if len(target) <= _WITHIN_EVERY_LIMIT else None
+        if plain is None:
+            local_part, domain, domain_unicode = parse(target)
+            words = tuple(map(self._word, (target, local_part or "", domain, domain_unicode)))
+        else:
+            local_part, domain = plain.groups()
+            domain = domain_unicode = domain.lower()
+            name = domain.encode()
+            words = (target.encode(), b"" if local_part is None else local_part.encode(), name, name)
+        stencil = self._stencil(domain, bare=local_part is None, international=domain_unicode != domain)
+        elapsed_ms = (time.monotonic() - started) * 1000
+        return stencil.fill((*words, b"0.0" if elapsed_ms < 0.05 else b"%.1f" % elapsed_ms))
 
     def _word(self, text: str) -> bytes:
         return self._quote(text)[1:-1].encode()
 
-    def _stencil(self, address: Address) -> Stencil:
-        key = (address.domain, address.local_part is None)
+    def _stencil(self, domain: str, *, bare: bool, international: bool) -> Stencil:
+        key = (domain, bare)
         stencil = self._by_domain.get(key)
         if stencil is not None:
             return stencil
-        if self._index.by_domain(address.domain) is None:
-            return self._cut(self._unknown, address)
-        stencil = self._cut(database.discover(address.domain, self._index), address)
+        if self._index.by_domain(domain) is None:
+            return self._cut(self._unknown, bare=bare, international=international)
+        stencil = self._cut(database.discover(domain, self._index), bare=bare, international=international)
         if len(self._by_domain) == _MAX_DOMAINS:
             self._by_domain.clear()
         self._by_domain[key] = stencil
         return stencil
 
-    def _cut(self, report: SourceReport, address: Address) -> Stencil:
-        """The stencil for ``report`` and every address that differs from ``address`` in its words alone."""
-        bare, international = address.local_part is None, address.domain_unicode != address.domain
+    def _cut(self, report: SourceReport, *, bare: bool, international: bool) -> Stencil:
+        """The stencil for ``report`` and every address of such a kind."""
         kind = (report.locator, bare, international)
         known = self._by_kind.get(kind)
         # Two domains of one provider may differ in more than their names, and then so do the reports about them.

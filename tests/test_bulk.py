@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -322,6 +323,25 @@ def test_a_reader_that_goes_away_ends_many_answers_quietly() -> None:
         ["bash", "-c", command + '; exit "${PIPESTATUS[2]}"'], capture_output=True, check=False, timeout=60
     )
     assert (done.returncode, done.stderr, done.stdout.count(b"\n")) == (0, b"", 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the units and what counts as a page fault differ")
+def test_ten_times_as_many_offline_targets_take_no_more_memory_and_do_not_take_it_again_and_again(
+    tmp_path: Path,
+) -> None:
+    lines = tmp_path / "targets"
+    most, taken = [], []
+    for number in (2_000, 20_000):
+        lines.write_text("".join(f"user{n}@unknown{n}.test\n" for n in range(number)))
+        with lines.open() as stdin:
+            process = subprocess.Popen(OFFLINE, stdin=stdin, stdout=subprocess.DEVNULL)
+            _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 1
+        most.append(usage.ru_maxrss)
+        taken.append(usage.ru_minflt)
+    assert most[1] - most[0] < 1024  # KiB
+    assert taken[1] - taken[0] < 1_000  # pages
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and shells of POSIX")

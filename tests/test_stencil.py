@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fakes import index, provider
@@ -133,6 +133,44 @@ def test_any_target_gets_the_text_that_it_would_get_alone(
                 assert (caught.value.code, caught.value.facts) == (error.code, error.facts)
             else:
                 assert timeless(stencils.line(target)) == timeless(expected)
+
+
+SHARED = Answers(CASES, api.ALL_PROTOCOLS, Rendering().text, Rendering().quote)
+pieces = st.sampled_from([*"aZ0x_+-.@", "0x", "xn--", ".b", ".test", "@a.test", "a" * 31, "b" * 62])
+almost_plain = st.lists(pieces, min_size=1, max_size=7).map("".join)
+
+
+@settings(max_examples=500, deadline=None)
+@given(almost_plain)
+@example("a@b.c")
+@example("a.b+c-d_@b-c.d")
+@example("a@1.2.3.4")
+@example("a@b.0x1f")
+@example("a@b--c.test")
+@example("a@XN--FSQU00A.test")
+@example("a@\u212a.test")  # KELVIN SIGN, which is a "k" in lower case
+@example("a@b.test\n")
+@example("a..b@c.test")
+@example(".a@b.test")
+@example("a.@b.test")
+@example("a@-b.test")
+@example("a@b-.test")
+@example("a@b..test")
+@example("a@b.test.")
+@example("名" * 22 + "@a.test")  # 66 octets
+@example("a" * 64 + ".b")
+@example("a" * 65 + "@b.c")
+def test_targets_that_look_plain_are_judged_as_any_other(target: str) -> None:
+    try:
+        address = parse(target)
+    except InputError as error:
+        with pytest.raises(InputError) as caught:
+            SHARED.line(target)
+        assert (caught.value.code, caught.value.facts) == (error.code, error.facts)
+    else:
+        record = json.loads(SHARED.line(target))
+        assert record["address"] == (None if address.local_part is None else str(address))
+        assert (record["domain"], record.get("domain_unicode", address.domain)) == address[1:]
 
 
 @pytest.mark.parametrize("local_part", ["%EMAILDOMAIN%", "%EMAILLOCALPART%", "%EMAILADDRESS%", "100%"])
