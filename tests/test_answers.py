@@ -13,6 +13,7 @@ from mailsetup.answers import conclude, with_others
 from mailsetup.errors import ExportError
 from mailsetup.model import (
     Confidence,
+    Endpoint,
     Lookup,
     Notice,
     Protocol,
