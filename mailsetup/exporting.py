@@ -154,7 +154,7 @@ def _write_one(output: Path, made: Export, place: Place) -> None:
         raise InputError("input.file_has_accounts", path=str(output))
     else:
         body = made.files[0].body if files.is_empty(output) else addition.body
-        backup = files.append(output, body, addition.marks)
+        backup = files.append(output, body, addition.marks, addition.variables)
         click.echo(_("added to {path}; as it was before: {backup}").format(path=output, backup=backup), err=True)
 
 

@@ -34,17 +34,18 @@ def write(path: Path, body: bytes | Iterable[bytes], *, private: bool, force: bo
         raise InputError("input.unwritable", path=str(path), reason=error.strerror or "") from None
 
 
-def append(path: Path, body: bytes, marks: Iterable[str]) -> Path:
+def append(path: Path, body: bytes, marks: Iterable[str], variables: Iterable[str] = ()) -> Path:
     """Add the lines of ``body`` to the end of the text file at ``path``; return the backup that was made first.
 
     The file stays the one that it is, with its mode, owner and links, and keeps its line ends: people link to such
     files from elsewhere. Raise InputError if one of ``marks`` is a line of it already, whatever its white space
-    (``input.account_exists``), or if it cannot be read or written.
+    (``input.account_exists``), if a line of it gives one of ``variables`` a value (``input.variable_exists``), or if it
+    cannot be read or written.
     """
     try:
         with path.open("r+b", buffering=0) as file:
             before = file.readall()
-            _check_text(path, before, marks)
+            _check_text(path, before, marks, variables)
             backup = back_up(path, before)
             try:
                 _write_all(file, _continuation(before, body))
@@ -64,13 +65,17 @@ def is_empty(path: Path) -> bool:
         raise InputError("input.unreadable", path=str(path), reason=error.strerror or "") from None
 
 
-def _check_text(path: Path, before: bytes, marks: Iterable[str]) -> None:
+def _check_text(path: Path, before: bytes, marks: Iterable[str], variables: Iterable[str]) -> None:
     if before.startswith((b"\xff\xfe", b"\xfe\xff")):  # what is added is UTF-8
         raise InputError("input.unreadable", path=str(path), reason="UTF-16")
     lines = {b" ".join(line.split()) for line in before.splitlines()}
     for mark in marks:
         if b" ".join(mark.encode().split()) in lines:
             raise InputError("input.account_exists", path=str(path), line=mark)
+    assigned = {line.partition(b"=")[0].removeprefix(b"export ").strip() for line in lines if b"=" in line}
+    for name in variables:
+        if name.encode() in assigned:
+            raise InputError("input.variable_exists", path=str(path), name=name)
 
 
 def back_up(path: Path, body: bytes) -> Path:

@@ -195,6 +195,7 @@ _ERRORS = {
         "remove those lines or the file"
     ),
     "input.account_exists": N_("{path} has this account already (“{line}”): nothing was added"),
+    "input.variable_exists": N_("{path} sets {name} already: nothing was added"),
     "input.client_version": N_("the format {format} knows no version {version} of its program: give one of {known}"),
     "input.no_client_versions": N_(
         "the format {format} is the same for every version of its program: leave out --client-version"

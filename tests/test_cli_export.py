@@ -258,7 +258,7 @@ def test_the_formats_are_listed_for_people_and_for_programs() -> None:
     assert "thunderbird" in [record["format"] for record in records if not record["needs_address"]]
 
 
-@pytest.mark.parametrize("name", [name for name in EXPORTERS if load(name).APPEND])
+@pytest.mark.parametrize("name", [name for name in EXPORTERS if load(name).APPEND and name != "env"])
 def test_accounts_are_added_to_a_file_one_after_the_other(name: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     add = ("--to", name, "-o", str(file), "--append")
@@ -269,6 +269,20 @@ def test_accounts_are_added_to_a_file_one_after_the_other(name: str, tmp_path: P
     assert (tmp_path / "file.bak1").read_bytes() == first
     assert_usage_error(export(QQ, *add))
     assert_usage_error(export("li@126.com", *add))
+
+
+def test_variables_are_added_to_those_that_a_program_has_but_never_set_twice(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"DATABASE_URL=postgres://localhost/\n# SMTP_HOST=localhost\n")
+    add = ("--to", "env", "-o", str(file), "--append")
+    assert export(QQ, *add).code == 0
+    added = file.read_bytes()
+    assert added == (tmp_path / ".env.bak1").read_bytes() + b"\n" + export(QQ, "--to", "env").body
+    for address in (QQ, "li@126.com"):
+        again = export(address, *add)
+        assert_usage_error(again)
+        assert "sets MAIL_FROM already" in again.stderr
+    assert file.read_bytes() == added
 
 
 @pytest.mark.parametrize("name", [name for name in EXPORTERS if load(name).APPEND])

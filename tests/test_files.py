@@ -165,6 +165,24 @@ def test_a_mark_that_is_only_part_of_a_line_does_not_count(tmp_path: Path) -> No
     assert path.read_bytes().endswith(b"\naccount new\nuser fred\n")
 
 
+@pytest.mark.parametrize("line", [b"SMTP_HOST=x", b"SMTP_HOST=", b" SMTP_HOST = x", b"export SMTP_HOST=x"])
+def test_a_variable_that_has_a_value_gets_no_second_one(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"DEBUG=1\n" + line + b"\n")
+    with pytest.raises(InputError, match=r"input\.variable_exists") as failure:
+        files.append(path, b"SMTP_HOST=y\n", (), ("SMTP_HOST",))
+    assert failure.value.facts == {"path": str(path), "name": "SMTP_HOST"}
+    assert names(tmp_path) == [".env"]
+
+
+@pytest.mark.parametrize("line", [b"#SMTP_HOST=x", b"MY_SMTP_HOST=x", b"X=SMTP_HOST=x", b"SMTP_HOST"])
+def test_another_variable_is_no_obstacle(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(line + b"\n")
+    files.append(path, b"SMTP_HOST=y\n", (), ("SMTP_HOST",))
+    assert path.read_bytes() == line + b"\n\nSMTP_HOST=y\n"
+
+
 def test_every_addition_has_a_backup_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "msmtprc"
     path.write_bytes(b"account old\n")

@@ -73,6 +73,7 @@ class Addition(NamedTuple):
     body: bytes  # whole lines, ended by LF; without what may stand in such a file only once
     # Lines of ``body``, any of which shows that a file has this account already (outer white space does not count).
     marks: tuple[str, ...]
+    variables: tuple[str, ...] = ()  # names that such a file gives a value only once
 
 
 class Export(NamedTuple):
@@ -97,7 +98,7 @@ class Exporter(Protocol):
     NEEDS_ADDRESS: bool  # about one person; other formats also take an account whose address is only a domain
     PASSWORD_COMMAND: bool  # whether the format can hold a command that prints the password
     VERSIONS: tuple[str, ...]  # versions of the client whose files differ, newest first; () for most
-    APPEND: bool  # whether people keep many accounts in one such file: then an ``Export`` has an ``addition``
+    APPEND: bool  # whether people keep other things in such a file as well: then an ``Export`` has an ``addition``
     JUDGED_BY: str  # "client": tests feed the real program; "rules": tests check the published rules
     WHERE: str  # N_()-marked: where to put the file and how to see that it works; may name {file} and {domain}
 

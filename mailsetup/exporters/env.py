@@ -15,7 +15,7 @@ from ..address import printable
 from ..errors import ExportError
 from ..i18n import N_
 from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, best_per_protocol
-from . import PASSWORDS, Export, ExportFile, expressible, full_address, method, nameless
+from . import PASSWORDS, Addition, Export, ExportFile, expressible, full_address, method, nameless
 
 NAME = "env"
 TITLE = N_("Environment variables (.env), for programs of your own")
@@ -26,7 +26,7 @@ SEVERAL_FILES = False
 NEEDS_ADDRESS = True
 PASSWORD_COMMAND = False
 VERSIONS = ()
-APPEND = False
+APPEND = True
 JUDGED_BY = "client"
 WHERE = N_(
     "Name the file .env beside your program, or give it to “docker run --env-file”; in a shell: set -a; . ./{file}. "
@@ -48,7 +48,11 @@ def render(account: Account) -> Export:
     for server in best_per_protocol((*outgoing, *incoming)):
         lines += _server(server)
     body = "".join(f"{line}\n" for line in lines).encode()
-    return Export((ExportFile(f"{account.address.domain}.env", MEDIA_TYPE, body),), nameless(account))
+    return Export(
+        (ExportFile(f"{account.address.domain}.env", MEDIA_TYPE, body),),
+        nameless(account),
+        Addition(body, (), tuple(line.partition("=")[0] for line in lines)),
+    )
 
 
 def _server(server: AccountServer) -> Iterator[str]:

@@ -79,6 +79,13 @@ def test_every_protocol_has_its_preferred_server() -> None:
     }
 
 
+def test_what_is_added_to_the_variables_of_a_program_are_all_the_lines() -> None:
+    addition = env.render(account()).addition
+    assert addition is not None
+    assert addition.body.decode() == PLAIN
+    assert addition.variables == tuple(read_as_docker(PLAIN))
+
+
 def test_different_user_names_for_receiving_and_sending_are_kept() -> None:
     variables = read_as_docker(body(account(server(IMAP, username="zhang.wei"))))
     assert (variables["IMAP_USER"], variables["SMTP_USER"]) == ("zhang.wei", str(ADDRESS))
