@@ -74,11 +74,38 @@ def probe_object(query: str, results: Sequence[ProbeResult], answer: Lookup | No
         "schema": SCHEMA,
         "query": query,
         "status": None if answer is None else answer.status,
-        "results": [_result(result, provider) for result in results],
+        "results": [result_object(result, provider) for result in results],
         "recommended": [_setting(result) for result in usable(results)],
         "cause": _cause(results),
         "warnings": [] if answer is None else notices(answer.notices),
         "elapsed_ms": round(elapsed_ms, 1),
+    }
+
+
+def result_object(result: ProbeResult, provider: Provider | None) -> Object:
+    """A RESULT of the contract, of a server that ``provider`` is known to run."""
+    from .diagnosis import about  # a lookup has no use for it
+
+    diagnosis = about(result, provider, i18n.language())
+    return {
+        **_candidate(result.candidate, result.username),
+        "outcome": "ok" if result.ok else "failed",
+        "code": result.code,
+        "stage": result.stage,
+        "message": text.probe_success(result) if diagnosis is None else diagnosis.message,
+        "remedy": [] if diagnosis is None else diagnosis.remedy,
+        "retryable": result.retryable,
+        "warnings": notices(result.notices),
+        "addresses": [address._asdict() for address in result.addresses],
+        "tls": None if result.tls is None else _tls(result.tls),
+        "greeting": result.greeting,
+        "capabilities": result.capabilities,
+        "capabilities_before_tls": result.capabilities_before_tls,
+        "mechanisms": result.mechanisms,
+        "mechanism": result.mechanism,
+        "delivery": None if result.delivery is None else result.delivery._asdict(),
+        "round_trips": result.round_trips,
+        "timing_ms": result.timing_ms,
     }
 
 
@@ -180,32 +207,6 @@ def _source(report: SourceReport) -> Object:
 def _service(service: Service) -> Object:
     place = {"host": service.host, "port": service.port} if service.url is None else {"url": service.url}
     return {"service": service.name, **place, "source": service.source}
-
-
-def _result(result: ProbeResult, provider: Provider | None) -> Object:
-    from .diagnosis import about  # a lookup has no use for it
-
-    diagnosis = about(result, provider, i18n.language())
-    return {
-        **_candidate(result.candidate, result.username),
-        "outcome": "ok" if result.ok else "failed",
-        "code": result.code,
-        "stage": result.stage,
-        "message": text.probe_success(result) if diagnosis is None else diagnosis.message,
-        "remedy": [] if diagnosis is None else diagnosis.remedy,
-        "retryable": result.retryable,
-        "warnings": notices(result.notices),
-        "addresses": [address._asdict() for address in result.addresses],
-        "tls": None if result.tls is None else _tls(result.tls),
-        "greeting": result.greeting,
-        "capabilities": result.capabilities,
-        "capabilities_before_tls": result.capabilities_before_tls,
-        "mechanisms": result.mechanisms,
-        "mechanism": result.mechanism,
-        "delivery": None if result.delivery is None else result.delivery._asdict(),
-        "round_trips": result.round_trips,
-        "timing_ms": result.timing_ms,
-    }
 
 
 def _setting(result: ProbeResult) -> Object:

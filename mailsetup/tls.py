@@ -7,7 +7,9 @@ that does not verify exists to *describe* what was refused; nothing but the hand
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -61,13 +63,22 @@ _RECORD_TYPES = range(20, 24)  # the first byte of every TLS record (RFC 8446 §
 _HANDSHAKE_RECORD = 22
 _CERTIFICATE_REQUEST = 13  # a type of handshake message (RFC 5246 §7.4)
 _MOST_NAMES = 100  # of a certificate
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MAX_FLIGHT_BYTES = 64 * 1024  # of what a server sends in a handshake, kept to explain a failure
 
 
 @cache  # reading the system's store takes as long as several handshakes
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """A verifying context with the system's trust store and ``ca_file``; raise InputError if the file is unusable."""
+    """A verifying context with the system's trust store and ``ca_file``; raise InputError if the file is unusable.
+
+    Where the system's store is not whole Mozilla's list of authorities is added to it: Windows fetches an authority
+    only when a program of its own meets it, and some builds of Python, such as python.org's for macOS, find none.
+    """
     context = ssl.create_default_context()
+    if sys.platform == "win32" or not _trusts_anybody(context):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     if ca_file is not None:
@@ -76,6 +87,11 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
         except (OSError, ssl.SSLError):
             raise InputError("input.ca_file", path=ca_file) from None
     return context
+
+
+def _trusts_anybody(context: ssl.SSLContext) -> bool:
+    folder = ssl.get_default_verify_paths().capath  # whose files are not counted: each is read when it is needed
+    return context.cert_store_stats()["x509"] > 0 or bool(folder and os.listdir(folder))  # noqa: PTH208  # names are enough
 
 
 def describing_context() -> ssl.SSLContext:
@@ -204,7 +220,10 @@ def _read_by_openssl(certificate: Mapping[str, Any]) -> _Certificate:
         return [value for kind in ("commonName", "organizationName") for key, value in pairs if key == kind]
 
     def moment(text: str) -> datetime:
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
+        """``ssl.cert_time_to_seconds`` needs ten times as long for it."""
+        month, day, clock, year, _zone = text.split()  # "Jan  5 09:34:43 2027 GMT"
+        hour, minute, second = map(int, clock.split(":"))
+        return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
 
     return _Certificate(
         values(certificate["subject"]),

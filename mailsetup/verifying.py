@@ -144,12 +144,12 @@ def verdict(result: ProbeResult) -> Verdict:
 
 def record(result: ProbeResult, checked: date) -> jsonform.Object:
     """The JSON object for a result: a RESULT of the contract, and what it says about the database."""
-    return {**_about(result.candidate, verdict(result), checked), **_result(result)}
+    return {**_about(result.candidate, verdict(result), checked), **jsonform.result_object(result, None)}
 
 
 def skipped_record(candidate: Candidate, code: str, checked: date) -> jsonform.Object:
     """The JSON object of the same shape for an endpoint that is not contacted, ``code`` being the reason."""
-    blank = _result(ProbeResult(candidate, None, ok=False, stage=Stage.DNS, code=code))
+    blank = jsonform.result_object(ProbeResult(candidate, None, ok=False, stage=Stage.DNS, code=code), None)
     outcome = {"outcome": "skipped", "stage": None, "message": _(_SKIPPED[code])}
     return {**_about(candidate, Verdict.SKIPPED, checked), **blank, **outcome}
 
@@ -167,11 +167,6 @@ def _about(candidate: Candidate, verdict: Verdict, checked: date) -> jsonform.Ob
         "verdict": verdict,
         "checked": checked.isoformat(),
     }
-
-
-def _result(result: ProbeResult) -> jsonform.Object:
-    (shown,) = jsonform.probe_object("", [result], None, 0)["results"]
-    return dict(shown)
 
 
 def _nobody_reached(results: list[ProbeResult]) -> NetworkError:
