@@ -16,6 +16,7 @@ from pathlib import Path
 import dns.resolver
 import pytest
 
+from lab import Authority
 from mailsetup import cli, piped
 from mailsetup.errors import LookupFailed
 from mailsetup.resolver import Resolver, system_nameservers
@@ -166,3 +167,34 @@ def test_a_system_that_cannot_tell_its_resolvers_is_one_error(monkeypatch: pytes
     monkeypatch.setattr(dns.resolver, "Resolver", unreadable)
     with pytest.raises(LookupFailed, match=r"dns\.no_resolver"):
         Resolver()
+
+
+AUTHORITIES = (
+    "import json, ssl, sys, types; from mailsetup import tls; tls.sys = types.SimpleNamespace(platform=sys.argv[1]); "
+    "print(json.dumps([sorted(ca['serialNumber'] for ca in context.get_ca_certs()) "
+    "for context in (tls.client_context(), ssl.create_default_context())]))"
+)
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_where_the_system_names_no_authorities_those_of_mozilla_are_trusted(folder: str, tmp_path: Path) -> None:
+    # As Python of python.org on macOS, or a small container.
+    (tmp_path / "empty").mkdir()
+    nothing = {"SSL_CERT_FILE": str(tmp_path / "missing"), "SSL_CERT_DIR": str(tmp_path / folder)}
+    trusted, of_the_system = json.loads(start("-c", AUTHORITIES, "darwin", env=nothing).stdout)
+    assert len(trusted) > 100
+    assert of_the_system == []
+
+
+def test_where_the_system_names_authorities_they_alone_are_trusted(authority: Authority) -> None:
+    system = {"SSL_CERT_FILE": str(authority.ca_file), "SSL_CERT_DIR": ""}
+    trusted, of_the_system = json.loads(start("-c", AUTHORITIES, "linux", env=system).stdout)
+    assert trusted == of_the_system
+    assert len(trusted) == 1
+
+
+def test_windows_which_fetches_authorities_when_its_own_programs_meet_them_is_helped(authority: Authority) -> None:
+    system = {"SSL_CERT_FILE": str(authority.ca_file), "SSL_CERT_DIR": ""}
+    trusted, of_the_system = json.loads(start("-c", AUTHORITIES, "win32", env=system).stdout)
+    assert len(trusted) > 100
+    assert set(of_the_system) < set(trusted)

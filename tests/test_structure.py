@@ -136,6 +136,7 @@ ARROWS: dict[str, set[str]] = {
 }
 # Which part may load which installed package.
 LIBRARIES = {
+    "certifi": {"tls"},
     "click": {"cli", "commands", "helptext", "options", "exporting", "password"},
     "rich": {"render"},
     "dns": {"resolver"},
