@@ -37,9 +37,9 @@ _CHUNK_BYTES = 16 * 1024
 _MAX_IDLE_BYTES = 256 * 1024
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
-# Local NAT64 (RFC 8215), site-local (RFC 3879) and IPv4-compatible (RFC 4291 §2.5.5.1) addresses: ``ipaddress`` takes
-# some of them for global ones, depending on its version.
-_NEVER_PUBLIC = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "fec0::/10", "::/96")))
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291 §2.4: IANA assigns nothing else
+# Protocol assignments (RFC 6890) and documentation (RFC 9637): versions of ``ipaddress`` take some for global ones.
+_NEVER_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "3fff::/20")))
 
 
 class Network:
@@ -227,12 +227,12 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        if any(ip in network for network in _NEVER_PUBLIC):
-            return False
         embedded = ip.ipv4_mapped or ip.sixtofour
         if embedded is not None:
             return is_public(str(embedded))
-    return ip.is_global and not ip.is_multicast
+        if ip not in _GLOBAL_UNICAST:
+            return False
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _NEVER_PUBLIC)
 
 
 async def _race(addresses: list[str], port: int, deadline: Deadline, results: dict[str, AddressResult]) -> Stream:
