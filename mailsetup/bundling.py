@@ -55,8 +55,10 @@ def _lines(account: Account, exports: Mapping[str, Export], refused: Mapping[str
     if refused:
         yield "## " + _("Not possible")
         yield ""
+        reasons: dict[str, list[str]] = {}
         for name, error in refused.items():
-            yield f"- **{name}** ({escape(_(load(name).TITLE))}): {escape(text.error(error))}"
+            reasons.setdefault(text.error(error), []).append(f"**{name}**")
+        yield from (f"- {', '.join(names)}: {escape(reason)}" for reason, names in reasons.items())
         yield ""
 
 

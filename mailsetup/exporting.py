@@ -84,6 +84,7 @@ def _profile_writer(exporter: Exporter, name: str) -> Writer:
         click.echo(_("added to {path}; as it was before: {backup}").format(path=profile, backup=backup), err=True)
         command = profiles.undo_command(profile, backup, sys.platform)
         click.echo(_("To undo this before Thunderbird is started again: {command}").format(command=command), err=True)
+        click.echo(_("Start Thunderbird: it asks for the password, or opens the provider's login page."), err=True)
         return ()
 
     return write
@@ -138,6 +139,10 @@ def _print(made: Export) -> None:
 
 def _draw(rows: tuple[str, ...]) -> None:
     """Show ``rows`` in their colours, without which a dark terminal would show the negative of them."""
+    try:
+        "".join(rows).encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        raise InputError("input.terminal_encoding", encoding=sys.stdout.encoding) from None
     if shutil.get_terminal_size().columns < len(rows[0]):
         raise InputError("input.narrow_terminal", columns=str(len(rows[0])))
     for row in rows:

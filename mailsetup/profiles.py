@@ -27,7 +27,8 @@ def find(name: str) -> Path:
     Raise InputError: ``input.no_profile``, ``input.several_profiles`` or ``input.not_a_profile``.
     """
     if name != DEFAULT:
-        return Path(name)
+        # A shell leaves the tilde of --profile=~/… alone, and the command to undo must work in every folder.
+        return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111 -- Path.expanduser raises for unknown users
     found = [profile for root in roots(sys.platform, os.environ, Path.home()) if (profile := started_in(root))]
     if not found:
         raise InputError("input.no_profile")

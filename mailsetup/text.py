@@ -181,6 +181,9 @@ _ERRORS = {
     "input.narrow_terminal": N_(
         "the terminal is narrower than the code ({columns} columns): make it wider, or write a picture with -o NAME.png"
     ),
+    "input.terminal_encoding": N_(
+        "the terminal's encoding, {encoding}, has no characters for the code: write a picture with -o NAME.png"
+    ),
     "input.no_profile_in_format": N_("the format {format} is in no profile: --profile goes with --to {known}"),
     "input.no_profile": N_(
         "no profile of Thunderbird was found: start Thunderbird once, or name the profile folder with --profile"

@@ -227,6 +227,18 @@ def test_what_the_user_must_know_is_said_on_standard_error() -> None:
     assert "--protocol pop3" not in pop3.stderr
 
 
+def test_what_is_said_about_servers_that_demand_id_is_about_the_program() -> None:
+    def about_id(name: str) -> int:
+        stderr = export("me@163.com", "--to", name).stderr
+        assert "wrong" not in stderr  # hosts that are copied around
+        return len(re.findall(r"^! .*\bID command", stderr, re.MULTILINE))
+
+    assert {name: about_id(name) for name in ("thunderbird", "k9", "offlineimap", "msmtp", "django")} == dict.fromkeys(
+        ("thunderbird", "k9", "offlineimap", "msmtp", "django"), 0
+    )
+    assert {name: about_id(name) for name in ("mutt", "apple", "env")} == dict.fromkeys(("mutt", "apple", "env"), 1)
+
+
 @pytest.mark.parametrize("name", ["张三", "张三 😀", "👩‍💻", 'O\'Neil "Zhang" & <Co>', "می‌خواهم"])
 def test_the_display_name_is_written_or_it_is_said_where_to_type_it(name: str) -> None:
     profile = plistlib.loads(export(QQ, "--to", "apple", "--name", name).body)
@@ -323,15 +335,17 @@ def test_a_bundle_has_a_folder_for_each_format_and_a_list_of_them(tmp_path: Path
         for file in (*made.files, *made.forms):
             assert (tmp_path / "all" / name / file.name).read_bytes() == file.body
             assert f"]({name}/{file.name})" in readme
-    refused = re.findall(r"^- \*\*(.+?)\*\* \(", readme, re.MULTILINE)
-    assert [name for name in EXPORTERS if name not in folders] == refused
+    refused = re.findall(r"\*\*(.+?)\*\*", readme.partition("## Not possible")[2])
+    assert {name for name in EXPORTERS if name not in folders} == set(refused)
 
 
 def test_a_bundle_says_which_formats_cannot_express_the_account_and_why(tmp_path: Path) -> None:
     assert export("me@outlook.com", "--bundle", str(tmp_path)).code == 0
     readme = (tmp_path / "README.md").read_text("utf-8")
-    (reason,) = re.findall(r"^- \*\*apple\*\* \(Apple Mail.*\): (.*)$", readme, re.MULTILINE)
+    reasons = re.findall(r"^- \*\*(.+)\*\*: (.*)$", readme, re.MULTILINE)
+    (reason,) = [reason for names, reason in reasons if "apple" in names.split("**, **")]
     assert "OAuth2" in reason
+    assert len({reason for _names, reason in reasons}) == len(reasons)  # each is said once
     assert not (tmp_path / "apple").exists()
     assert (tmp_path / "thunderbird" / "outlook.com.xml").exists()
 

@@ -46,6 +46,7 @@ def test_an_account_is_added_to_a_profile_and_the_command_printed_takes_it_back(
     assert any(line.startswith("! ") and "授权码" in line for line in finished.stderr.splitlines())
     command = re.search(r"^To undo .*: (cp .*)$", finished.stderr, re.MULTILINE)
     assert command
+    assert "Start Thunderbird: " in finished.stderr
     subprocess.run(shlex.split(command[1]), check=True)
     assert (profile / "prefs.js").read_text("utf-8") == OLD
 
@@ -149,6 +150,25 @@ def test_a_terminal_shows_the_code_if_it_is_wide_enough(columns: int) -> None:
     else:
         assert shown == ""
         assert f"{len(drawing[0])} columns" in stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the pseudo-terminals of POSIX systems")
+@pytest.mark.parametrize("encoding", ["ascii", "gbk"])
+def test_a_terminal_without_the_characters_shows_no_broken_code(encoding: str) -> None:
+    import pty
+
+    master, terminal = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "mailsetup", "export", QQ, "--to", "thunderbird-android", "--offline"],
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200", "PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8"},
+    ) as process:
+        os.close(terminal)
+        assert _everything(master) == b""
+        assert process.stderr
+        assert encoding in process.stderr.read().decode()
+    assert process.returncode == 2
 
 
 def _everything(descriptor: int) -> bytes:

@@ -273,7 +273,7 @@ def test_every_bad_input_has_its_own_words_on_one_line(tmp_path: Path) -> None:
     not_here |= {"input.keyring_missing", "input.keyring_unusable", "input.keyring_empty"}
     # And these in test_profiles.py and test_cli_profile.py.
     not_here |= {"input.no_profile", "input.several_profiles", "input.not_a_profile", "input.profile_in_use"}
-    not_here |= {"input.profile_user_js", "input.narrow_terminal"}
+    not_here |= {"input.profile_user_js", "input.narrow_terminal", "input.terminal_encoding"}
     wanted = {code for code in text.ERROR_CODES if code.startswith("input.")} - not_here
     cases = input_errors(tmp_path)
     assert set(cases) == wanted

@@ -6,7 +6,7 @@ import click
 
 from .. import api, helptext, layout, options, render, text
 from ..i18n import _
-from ..model import NetworkOptions, Protocol, Status
+from ..model import Lookup, NetworkOptions, Protocol, Status
 from . import EXIT_OK, exit_code, wanted_protocols
 
 
@@ -93,6 +93,18 @@ def command(
         return exit_code(answer)
     account = api.account_of(answer, display_name)
     notices = write(account._replace(password_command=password_command, client_version=client_version))
+    answer = _for_whoever_has_a_file(answer)
     for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, notices)):
         click.echo(f"! {line}", err=True)
     return EXIT_OK
+
+
+def _for_whoever_has_a_file(answer: Lookup) -> Lookup:
+    """``answer`` without what is said about servers in general.
+
+    The right hosts are in the file, and what its program makes of servers that demand ID is one of its notices.
+    """
+    if answer.provider is not None:
+        notes = tuple(note for note in answer.provider.notes if note.code != "imap-id")
+        answer = answer._replace(provider=answer.provider._replace(notes=notes, wrong_hosts=()))
+    return answer._replace(notices=tuple(notice for notice in answer.notices if notice.code != "imap-id"))

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from ..address import printable
 from ..errors import ExportError
 from ..i18n import N_
-from ..model import Account, AccountServer, Authentication, Endpoint, Protocol, best_per_protocol
-from . import PASSWORDS, Addition, Export, ExportFile, expressible, full_address, method, nameless
+from ..model import Account, AccountServer, Authentication, Endpoint, Notice, Protocol, best_per_protocol
+from . import PASSWORDS, Addition, Export, ExportFile, expressible, full_address, method, nameless, needs
 
 NAME = "env"
 TITLE = N_("Environment variables (.env), for programs of your own")
@@ -48,9 +48,12 @@ def render(account: Account) -> Export:
     for server in best_per_protocol((*outgoing, *incoming)):
         lines += _server(server)
     body = "".join(f"{line}\n" for line in lines).encode()
+    notices = nameless(account)
+    if needs(account, "imap-id") and any(server.endpoint.protocol is Protocol.IMAP for server in incoming):
+        notices = (*notices, Notice("imap-id"))
     return Export(
         (ExportFile(f"{account.address.domain}.env", MEDIA_TYPE, body),),
-        nameless(account),
+        notices,
         Addition(body, (), tuple(line.partition("=")[0] for line in lines)),
     )
 
