@@ -183,11 +183,16 @@ class _Entry:
         self._file = file
         self._node = node
         self._data_sets = data_sets
+        self._faults_before = len(file.faults)
         self._fields = file.fields(node, KEYS, REQUIRED_KEYS)
         self.patterns: list[_Pattern] = []  # of its MX hosts, once ``provider`` has been called
 
     def provider(self) -> Provider:
-        """The provider; only meaningful if reading it added no fault to the file."""
+        """The provider; only meaningful if reading it added no fault to the file.
+
+        What must hold between the keys is looked at once each of them can be read: a slip in one would let others look
+        wrong, too.
+        """
         provider_id = self._read("id", self._id) or ""
         name = self._read("name", self._file.text) or ""
         status = ProviderStatus(self._read("status", self._status) or ProviderStatus.ACTIVE)
@@ -227,6 +232,8 @@ class _Entry:
             help=help_page,
             origins=tuple(source.origin for source in sources),
         )
+        if len(self._file.faults) > self._faults_before:
+            return provider
         self._check_status(servers, provider)
         self._check_servers(servers, provider)
         self._check_operators(servers, provider)

@@ -58,14 +58,23 @@ class YamlFile:
         except UnicodeDecodeError as error:
             self._fault_in_line(source.count(b"\n", 0, error.start) + 1, _("this is not UTF-8"))
             return []
+        tabs = [number for number, line in enumerate(text.splitlines(), 1) if "\t" in line]
+        for number in tabs:
+            self._fault_in_line(number, _("there is a tab here: use spaces"))
+        if tabs:
+            return []
         try:
             root = _compose(text)
         except yaml.reader.ReaderError as error:
             self._fault_in_line(text.count("\n", 0, error.position) + 1, _("there is a control character here"))
             return []
         except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            self._fault_in_line(line, _("this is not YAML: {problem}").format(problem=error.problem))
+            # What does not end is wrong where it begins, not at the end of the file.
+            endless = error.problem == "found unexpected end of stream" and error.context_mark
+            mark = error.context_mark if endless else error.problem_mark
+            self._fault_in_line(
+                mark.line + 1 if mark else 1, _("this is not YAML: {problem}").format(problem=error.problem)
+            )
             return []
         except RecursionError:
             self._fault_in_line(1, _("this is nested too deeply"))

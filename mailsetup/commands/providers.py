@@ -79,7 +79,7 @@ def _check(file: str | None) -> int:
         click.echo(str(fault))
     if faults:
         return EXIT_USAGE
-    click.echo(_("{path}: {count} providers, no faults").format(path=path, count=len(checked)))
+    click.echo(_("{path}: no faults; providers: {count}").format(path=path, count=len(checked)))
     return EXIT_OK
 
 
