@@ -10,8 +10,7 @@ return are mostly the records of ``mailsetup.model``. Everything is imported on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # importing typing takes as long as an offline lookup's answer
 if TYPE_CHECKING:
     from .api import audit as audit
     from .api import audit_async as audit_async

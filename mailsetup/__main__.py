@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import NoReturn
 
 from . import i18n
+
+# What is imported here cannot be interrupted without a traceback, so it is what Python has loaded already.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn, TextIO
 
 EXIT_INTERRUPTED = 130  # as a shell says of a program that SIGINT has ended: 128 + 2
 
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     i18n.use(i18n.choose(arguments, os.environ))
     # Start-up makes thousands of objects that stay. Looking for garbage among them every 700 objects, as is Python's
     # default, takes a tenth of an offline lookup's time.
+    import gc
+
     gc.set_threshold(50_000)
     from .cli import run
 
@@ -50,17 +54,24 @@ def program() -> NoReturn:
     """
     try:
         code = main()
+        _finish(sys.stdout)
+        _finish(sys.stderr)
     except KeyboardInterrupt:
         import signal
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the impatient press the keys twice
         code = EXIT_INTERRUPTED
-        with suppress(OSError):
-            sys.stderr.write(i18n._("mailsetup: interrupted") + "\n")
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it has gone
-            stream.flush()
+        _finish(sys.stdout)
+        _finish(sys.stderr, i18n._("mailsetup: interrupted") + "\n")
     os._exit(code)
+
+
+def _finish(stream: TextIO, last_words: str = "") -> None:
+    try:
+        stream.write(last_words)
+        stream.flush()
+    except OSError:
+        pass  # whoever read it has gone
 
 
 if __name__ == "__main__":
