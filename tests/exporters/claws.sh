@@ -6,7 +6,7 @@ window=$1 password=$2 done=$3
 shift "$(($# < 3 ? $# : 3))"
 
 wait_for() {
-    deadline=$(($(date +%s) + 15))
+    deadline=$(($(date +%s) + 25))
     until "$@" > /dev/null 2>&1; do
         if [ "$(date +%s)" -gt "$deadline" ]; then
             echo "did not come about: $*" >&2
@@ -25,12 +25,18 @@ ends() {
     ! kill -0 "$program"
 }
 
+# There is no window manager that would give it the focus, and a window that is not shown yet cannot have it.
+has_focus() {
+    id=$(xdotool search --onlyvisible --name "$window" | head -n 1)
+    xdotool windowfocus "$id"
+    [ "$(xdotool getwindowfocus -f)" = "$id" ]
+}
+
 claws-mail --debug "$@" > log 2>&1 &
 program=$!
 wait_for xdotool search --name "$window"
 if [ -n "$password" ]; then
-    xdotool search --name "$window" windowfocus
-    sleep 0.2  # there is no window manager that would tell when it has the focus
+    wait_for has_focus
     xdotool type "$password"
     xdotool key Return
     wait_for grep --fixed-strings "$done" log

@@ -83,13 +83,15 @@ class User:
         self.home = folder / "home"
         self._hosts = folder / "hosts"
         self._trusted = folder / "certs"
+        self._temporary = folder / "tmp"  # what clients leave there goes with them
         # Some clients want to know who they are.
         local = {"localhost": "127.0.0.1", socket.gethostname(): "127.0.0.1"}
         self._hosts.write_text("".join(f"{address} {name}\n" for name, address in (local | dict(names)).items()))
         self._trusted.mkdir()
         shutil.copy(ca_file, self._trusted / Path(_BUNDLE).name)
-        self.home.mkdir()
-        os.chown(self.home, _NOBODY, _NOBODY)
+        for own in (self.home, self._temporary):
+            own.mkdir()
+            os.chown(own, _NOBODY, _NOBODY)
 
     def put(self, name: str, body: bytes | str) -> Path:
         """A file below the home that nobody else may read; its folders are made."""
@@ -116,6 +118,7 @@ class User:
         """The user's environment, without anything of ours."""
         return {
             "HOME": str(self.home),
+            "TMPDIR": str(self._temporary),
             "USER": "nobody",
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C.UTF-8",

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from accounts import ADDRESS, account, provider, server, visible_text
 from clients import User, need, user
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
 
 from lab import Lab
 from mailsetup import address
@@ -46,17 +47,16 @@ PLAIN = r""";; -*- coding: utf-8; lexical-binding: t -*-
                                   (nnimap-user "zhang.wei@example.com")))
 """
 installed = pytest.mark.skipif(shutil.which("emacs") is None, reason="not installed: emacs")
-# The file comes on standard input as a JSON string. Prints the names of its forms, so that one more would show, and the
-# values that it sets.
+# Files come on standard input as a JSON list of strings. Prints for each the names of its forms, so that one more would
+# show, and the values that it sets.
 READ = """
 (require 'json) (require 'gnutls) (require 'smtpmail) (require 'gnus) (require 'mail-source)
-(let ((forms nil))
+(defun values-of (text) (let ((forms nil))
   (with-temp-buffer
-    (insert (json-read-from-string (read-string "")))
+    (insert text)
     (goto-char (point-min))
     (condition-case nil (while t (push (read (current-buffer)) forms)) (end-of-file nil))
     (eval-buffer))
-  (princ (json-encode
     `((forms . ,(vconcat (mapcar (lambda (form) (prin1-to-string (car form))) (reverse forms))))
       (address . ,user-mail-address) (name . ,user-full-name)
       (server . ,smtpmail-smtp-server) (service . ,smtpmail-smtp-service) (user . ,smtpmail-smtp-user)
@@ -68,7 +68,8 @@ READ = """
       (select . ,(vconcat (mapcar
         (lambda (word) (if (consp word) (vconcat (mapcar (lambda (w) (format "%s" w)) word)) (format "%s" word)))
         gnus-select-method)))
-      (sources . ,(vconcat (mapcar (lambda (word) (format "%s" word)) (car mail-sources))))))))
+      (sources . ,(vconcat (mapcar (lambda (word) (format "%s" word)) (car mail-sources)))))))
+(princ (json-encode (vconcat (mapcar #'values-of (json-read-from-string (read-string ""))))))
 """
 # Receives with Gnus' own back end, then sends; passwords come from ~/.authinfo.
 IMAP_LOGIN = """
@@ -96,17 +97,18 @@ def body(source: Account) -> str:
     return emacs.render(source).files[0].body.decode()
 
 
-def understand(text: str) -> Any:  # JSON is untyped
+def understand(*texts: str) -> list[Any]:  # JSON is untyped
     done = subprocess.run(
         ["emacs", "-Q", "--batch", "--eval", f"(progn {READ})"],
-        input=json.dumps(text) + "\n",
+        input=json.dumps(texts) + "\n",
         capture_output=True,
         check=False,
         encoding="utf-8",
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    found: list[Any] = json.loads(done.stdout)
+    return found
 
 
 def test_a_plain_account() -> None:
@@ -155,7 +157,7 @@ def test_imap_that_demands_id_is_told_to_stay_closed_for_gnus() -> None:
 @installed
 @pytest.mark.proves("emacs", "parsed")
 def test_emacs_has_the_values_of_an_imap_account() -> None:
-    found = understand(body(account(outgoing=(server(SMTP, STARTTLS),))))
+    (found,) = understand(body(account(outgoing=(server(SMTP, STARTTLS),))))
     assert found == {
         "forms": ["setq", "setq", "with-eval-after-load", "setq", "setq"],
         "address": str(ADDRESS),
@@ -180,28 +182,37 @@ def test_emacs_has_the_values_of_an_imap_account() -> None:
 @installed
 @pytest.mark.proves("emacs", "parsed")
 def test_emacs_has_the_values_of_a_pop3_account() -> None:
-    found = understand(body(account(server(POP3, STARTTLS))))
+    (found,) = understand(body(account(server(POP3, STARTTLS))))
     expected = [":server", "pop.example.com", ":port", "110", ":stream", "starttls", ":user", str(ADDRESS)]
     assert found["sources"] == ["pop", *expected, ":leave", "t"]
 
 
 @installed
 @pytest.mark.proves("emacs", "characters")
-@settings(deadline=None, max_examples=25)
-@given(display_name=visible_text, username=visible_text)
-@example(display_name='O\'Neil "Zhang" \\ <Co>, 张伟 😀 ?\\^', username='") (kill-emacs 7) ("')
-@example(display_name="\\", username='"')
-@example(display_name="#1=(#1#) `,@x", username=";; \\n")
-def test_any_names_are_what_emacs_has_or_refused(display_name: str, username: str) -> None:
-    servers = (server(IMAP, username=username), server(SMTP, username=username))
-    try:
-        text = body(account(servers[0], outgoing=(servers[1],), display_name=display_name))
-    except ExportError as refusal:
-        assert refusal.facts["field"] in ("display_name", "username", "outgoing_username")
-        return
-    found = understand(text)
-    assert found["forms"] == ["setq", "setq", "with-eval-after-load", "setq", "setq"]
-    assert (found["name"], found["user"], found["select"][5][1]) == (display_name, username, username)
+# Each example starts the program, so a failing one is shown as it was found.
+@settings(deadline=None, max_examples=3, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(values=st.lists(st.tuples(visible_text, visible_text), min_size=10, max_size=40))
+@example(
+    values=[
+        ('O\'Neil "Zhang" \\ <Co>, 张伟 😀 ?\\^', '") (kill-emacs 7) ("'),
+        ("\\", '"'),
+        ("#1=(#1#) `,@x", ";; \\n"),
+    ]
+)
+def test_any_names_are_what_emacs_has_or_refused(values: list[tuple[str, str]]) -> None:
+    texts = []
+    written = []
+    for display_name, username in values:
+        servers = (server(IMAP, username=username), server(SMTP, username=username))
+        try:
+            texts.append(body(account(servers[0], outgoing=(servers[1],), display_name=display_name)))
+        except ExportError as refusal:
+            assert refusal.facts["field"] in ("display_name", "username", "outgoing_username")
+        else:
+            written.append((display_name, username, username))
+    found = understand(*texts)
+    assert all(read["forms"] == ["setq", "setq", "with-eval-after-load", "setq", "setq"] for read in found)
+    assert [(read["name"], read["user"], read["select"][5][1]) for read in found] == written
 
 
 @pytest.fixture(scope="module")
