@@ -317,11 +317,6 @@ class Lookup(NamedTuple):
         """The best candidate of each protocol, incoming first."""
         return best_per_protocol(self.incoming + self.outgoing)
 
-    def is_disproved(self) -> bool:
-        """Whether live connections left no server that works for receiving, or none for sending."""
-        best = (*self.incoming[:1], *self.outgoing[:1])
-        return any(candidate.verified is False for candidate in best)
-
 
 class AddressResult(NamedTuple):
     """How one IP address of a probed host behaved."""

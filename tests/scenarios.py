@@ -548,7 +548,6 @@ BROKEN = (
         sources=("srv",),
         warnings=("live-failed", *POINTER),
         ledger=("live tls.cert.hostname",),
-        exit_code=4,
         records=srv(imaps="0 1 993 wrongname.example.test."),
     ),
     Scenario(

@@ -13,7 +13,6 @@ from mailsetup.answers import conclude, with_others
 from mailsetup.errors import ExportError
 from mailsetup.model import (
     Confidence,
-    Endpoint,
     Lookup,
     Notice,
     Protocol,
@@ -301,19 +300,6 @@ def test_recommending_what_a_live_connection_disproved_carries_a_warning() -> No
     lookup = conclude("example.com", parse("example.com"), reports, ranking, frozenset(Protocol), 0.0, failures)
     assert facts(lookup, "live-failed") == {"servers": f"{IMAPS.host}:993 (tls.cert.hostname)"}
     assert lookup.status is Status.FOUND
-    assert lookup.is_disproved()
-
-
-def test_an_answer_is_disproved_if_one_direction_is_left_without_a_server_that_works() -> None:
-    def disproved(*dead: Endpoint) -> bool:
-        reports = [report("autoconfig", IMAPS, POP3S, SMTPS)]
-        ranking = rank(reports, "example.com", verified=dict.fromkeys((e.key for e in dead), False))
-        return conclude("x", parse("example.com"), reports, ranking, frozenset(Protocol), 0.0).is_disproved()
-
-    assert not disproved()
-    assert not disproved(IMAPS)
-    assert disproved(IMAPS, POP3S)
-    assert disproved(SMTPS)
 
 
 def test_half_an_answer_says_what_is_missing_unless_only_one_protocol_was_asked_for() -> None:

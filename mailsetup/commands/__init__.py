@@ -34,10 +34,10 @@ Tell = Callable[[tuple[str, ...]], None]  # takes the names of the sources that 
 
 
 def exit_code(answer: Lookup) -> int:
-    """0 found, 1 nothing, 3 could not ask, 4 found, but not a server that works for each direction."""
+    """0 found, 1 nothing, 3 could not ask."""
     match answer.status:
         case Status.FOUND:
-            return EXIT_FAULT if answer.is_disproved() else EXIT_OK
+            return EXIT_OK
         case Status.FAILED:
             return EXIT_FAILED
         case _:
