@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .i18n import N_, fill
-from .model import ProbeResult, Protocol, Security, TLSFacts
+from .model import Notice, ProbeResult, Protocol, Security, TLSFacts
 
 Results = Sequence[ProbeResult]
 
@@ -102,8 +102,13 @@ def usable(results: Results) -> tuple[ProbeResult, ...]:
     return tuple(result for result in chosen if result is not None)
 
 
-def cause(results: Results) -> Cause | None:
-    """The cause that explains the most failures; None where nothing failed, or each failure has its own story."""
+def cause(results: Results, notices: Iterable[Notice] = ()) -> Cause | None:
+    """The cause that explains the most failures; None where nothing failed, or each failure has its own story.
+
+    ``notices`` are those of the lookup that named the settings, or could not name any.
+    """
+    if not any(result.ok for result in results) and any(notice.code == "captive-portal" for notice in notices):
+        return Cause("cause.captive_portal", tuple(results))  # whatever the failures look like
     found = [cause for rule in _RULES for cause in rule(results)]
     return max(found, key=lambda cause: len(cause.explained), default=None)
 

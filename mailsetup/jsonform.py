@@ -76,7 +76,7 @@ def probe_object(query: str, results: Sequence[ProbeResult], answer: Lookup | No
         "status": None if answer is None else answer.status,
         "results": [result_object(result, provider) for result in results],
         "recommended": [_setting(result) for result in usable(results)],
-        "cause": _cause(results),
+        "cause": _cause(results, () if answer is None else answer.notices),
         "warnings": [] if answer is None else notices(answer.notices),
         "elapsed_ms": round(elapsed_ms, 1),
     }
@@ -220,10 +220,10 @@ def _setting(result: ProbeResult) -> Object:
     }
 
 
-def _cause(results: Sequence[ProbeResult]) -> Object | None:
+def _cause(results: Sequence[ProbeResult], notices: Sequence[Notice]) -> Object | None:
     from .conclusion import cause
 
-    found = cause(results)
+    found = cause(results, notices)
     return None if found is None else {"code": found.code, "message": found.message, "remedy": found.remedy}
 
 

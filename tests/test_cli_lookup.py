@@ -212,9 +212,12 @@ def test_a_network_that_answers_in_place_of_every_server_is_recognised(lab: Lab,
     with Hijacker(lab.address(host)) as hijacker:
         options = ["--nameserver", hijacker.option, "--ca-file", str(lab.ca_file), "--allow-private"]
         finished = run("lookup", "fred@example.test", "--json", *options)
+        probed = run("probe", "fred@example.test", "--json", *options)
     assert (finished.code, finished.record["status"]) == (3, "failed")
     assert codes(finished.record) == {"captive-portal"}
     assert endpoints(finished.record) == []
+    assert (probed.code, probed.record["status"]) == (3, "failed")
+    assert (probed.record["results"], probed.record["cause"]["code"]) == ([], "cause.captive_portal")
 
 
 def test_the_shape_of_a_record_is_the_contract(lab: Lab) -> None:

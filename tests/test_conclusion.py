@@ -13,7 +13,7 @@ from documents import code, read
 from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, candidate, endpoint
 from mailsetup import diagnosis, layout
 from mailsetup.conclusion import CODES, Cause, cause, usable
-from mailsetup.model import AddressResult, Endpoint, Evidence, ProbeResult, Protocol, Security, Stage, TLSFacts
+from mailsetup.model import AddressResult, Endpoint, Evidence, Notice, ProbeResult, Protocol, Security, Stage, TLSFacts
 
 FRED = "fred@example.com"
 CERTIFICATE = TLSFacts(
@@ -241,6 +241,17 @@ def test_the_message_holds_what_was_seen() -> None:
     assert "smtp.example.com" in message("465 and 587 do not answer, and nothing else was asked")
     assert "Example CA" in message("one unknown issuer for two hosts")
     assert "2026-07-01" in message("all expired")
+
+
+def test_a_portal_that_the_lookup_has_met_is_the_cause_unless_something_works() -> None:
+    met = [Notice("degraded"), Notice("captive-portal")]
+    failed = verdicts(imap="tcp.refused", smtp="tcp.timeout")
+    found = cause(failed, met)
+    assert found is not None
+    assert (found.code, found.explained) == ("cause.captive_portal", tuple(failed))
+    assert cause([], met) == found._replace(explained=())
+    assert cause(verdicts(imap="tcp.refused", smtp=None), met) is None
+    assert cause([], met[:1]) is None
 
 
 # The settings to use
