@@ -186,6 +186,14 @@ _OUTLOOK = {
     "目标主体名称不正确": "tls.cert.hostname",
 }
 _OTHERS = {
+    "could not resolve host": "dns.nxdomain",  # curl
+    "couldn't connect to server": "tcp.refused",
+    "login denied": "auth.bad_credentials",
+    "no authentication type succeeded": "auth.bad_credentials",  # swaks
+    "host did not advertise authentication": "auth.not_offered",
+    "authorization failure on": "auth.bad_credentials",  # fetchmail
+    "smtp error: could not authenticate": "auth.bad_credentials",  # PHPMailer
+    "secure connection or the client was not authenticated": "auth.required",  # .NET
     "unexpected packet format": "tls.plaintext_on_tls_port",  # .NET
     "notls": "starttls.not_offered",
     "authentication failed": "auth.bad_credentials",
@@ -250,6 +258,7 @@ MEANINGS = {
     "greeting.eof": N_("The server closed the connection without a word."),
     "starttls.not_offered": N_("The server offers no STARTTLS on this port, so the password would travel unprotected."),
     "auth.not_offered": N_("The server offers no login on this port."),
+    "auth.required": N_("The server wants a login before it takes mail."),
     "auth.no_common_mechanism": N_("Server and program have no way to log in in common."),
     "auth.privacy_required": N_("The server takes no password over a connection without encryption."),
     "auth.bad_credentials": N_("The server refused the user name or password."),
