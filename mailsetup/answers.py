@@ -23,6 +23,8 @@ from .model import (
 from .ranking import Ranking, leaves_domain
 from .roles import assign
 
+PRIVATE = "dns.private_address"  # what has only such addresses is refused unless the user allows them
+
 
 def conclude(
     query: str,
@@ -35,8 +37,9 @@ def conclude(
 ) -> Lookup:
     """The lookup that ``reports`` and their ``ranking`` amount to; ``started`` is a ``time.monotonic()`` reading.
 
-    ``failures`` maps ``Endpoint.key`` to why a live connection failed.
+    ``failures`` maps ``Endpoint.key`` to the code with which a live connection failed.
     """
+    failures = failures or {}
     recommended = ranking.incoming + ranking.outgoing
     provider = _provider(reports, recommended)
     missing = any(report.code == "dns.nxdomain" and report.source == "mx" for report in reports)
@@ -44,7 +47,7 @@ def conclude(
     settled = missing or (provider is not None and provider.status is not ProviderStatus.ACTIVE)
     if recommended:
         status = Status.FOUND
-    elif not settled and any(report.status is Status.FAILED for report in reports):
+    elif not settled and (PRIVATE in failures.values() or any(r.status is Status.FAILED for r in reports)):
         status = Status.FAILED
     else:
         status = Status.NOTHING
@@ -55,8 +58,10 @@ def conclude(
                 notices.append(Notice(wanted, {"domain": address.domain}))
     if missing and not recommended:
         notices.append(Notice("no-such-domain", {"domain": address.domain}))
+    if private := _private(reports, failures, only_refused=bool(recommended)):
+        notices.append(Notice("private-address", {"hosts": ", ".join(private)}))
     if recommended:
-        notices += _about_trust(reports, ranking, address.domain, failures or {})
+        notices += _about_trust(reports, ranking, address.domain, failures)
     elif any(candidate.endpoint.security is Security.PLAIN for candidate in ranking.others):
         notices.append(Notice("plaintext"))
     return Lookup(
@@ -144,6 +149,17 @@ def _rests_on_mentions(candidate: Candidate, reports: Sequence[SourceReport]) ->
     # What the reports say, because a contradiction makes a setting unsure as well.
     named = (c for report in reports for c in report.candidates if c.endpoint.key == candidate.endpoint.key)
     return all(c.confidence is Confidence.LOW for c in named)
+
+
+def _private(
+    reports: Sequence[SourceReport], failures: Mapping[tuple[str, str, int, str], str], *, only_refused: bool
+) -> list[str]:
+    """Hosts that were refused for their private addresses: mail servers, and web servers unless ``only_refused``."""
+    refused = {host for (_protocol, host, _port, _security), code in failures.items() if code == PRIVATE}
+    if not only_refused:
+        unasked = (report.locator for report in reports if report.code in (PRIVATE, "http.private_address"))
+        refused |= {locator.partition("://")[2].partition("/")[0] or locator for locator in unasked}
+    return sorted(refused)
 
 
 def _about_trust(

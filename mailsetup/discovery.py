@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Self, cast
 
 from . import portal
-from .answers import conclude
+from .answers import PRIVATE, conclude
 from .deadline import Deadline
 from .errors import ConnectFailed, LookupFailed
 from .fetch import Web
@@ -119,7 +119,9 @@ async def discover(
         allow_http=options.allow_http,
     )
     database = [] if known is None else [known]
+    curated = {candidate.endpoint.key for report in database for candidate in report.candidates}
     live: list[ProbeResult] = []
+    failures: dict[tuple[str, str, int, str], str] = {}
     tell = waiting_for or (lambda _names: None)
     async with _Connections(network) as connections:
 
@@ -135,8 +137,11 @@ async def discover(
         while options.verify and (untried := _to_verify(ranking, live)):
             tell((LIVE,))
             live += await connections.results(untried)
-            ranking = rank(reports, address.domain, protocols, {r.candidate.endpoint.key: _verdict(r) for r in live})
-    failures = {result.candidate.endpoint.key: result.code for result in live if result.code is not None}
+            failures = {result.candidate.endpoint.key: result.code for result in live if result.code is not None}
+            verdicts = {result.candidate.endpoint.key: _verdict(result) for result in live}
+            # The database's servers are right, whatever this network makes of their names.
+            refused = [key for key, code in failures.items() if code == PRIVATE and key not in curated]
+            ranking = rank(reports, address.domain, protocols, verdicts, refused)
     answer = conclude(query, address, reports, ranking, protocols, started, failures)
     return answer._replace(reports=(*answer.reports, *(_live_report(result) for result in live)))
 

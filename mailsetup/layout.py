@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import i18n, text
 from .i18n import N_, _, fill
-from .model import Candidate, Lookup, Notice, ProbeResult, Provider, ProviderStatus, Role, SourceReport, Status
+from .model import LIVE, Candidate, Lookup, Notice, ProbeResult, Provider, ProviderStatus, Role, SourceReport, Status
 
 if TYPE_CHECKING:
     from .conclusion import Cause
@@ -99,14 +99,32 @@ def warnings(answer: Lookup) -> list[str]:
     if provider is not None:
         said = {item.code for item in answer.notices}
         lines += [note.text(i18n.language()) for note in text.notes(provider) if note.code not in said]
-    if answer.status is Status.FAILED:
-        lines += [
-            _("could not ask {source}: {locator} ({reason})").format(
-                source=report.source, locator=report.locator, reason=f"{report.code} {report.detail}".strip()
-            )
-            for report in answer.reports
-            if report.status is Status.FAILED
-        ]
+    return lines + (_unasked(answer) if answer.status is Status.FAILED else [])
+
+
+def _failed(answer: Lookup) -> list[SourceReport]:
+    """The sources that could not be asked, but for reasons that a warning is about."""
+    if any(item.code == "captive-portal" for item in answer.notices):
+        return []
+    failed = (report for report in answer.reports if report.status is Status.FAILED and report.source != LIVE)
+    return [report for report in failed if not (report.code or "").endswith(".private_address")]
+
+
+def _unasked(answer: Lookup) -> list[str]:
+    """Which sources could not be asked, those with the same trouble on one line."""
+    from .reasons import reason as why
+
+    troubles: dict[str, list[SourceReport]] = {}
+    for report in _failed(answer):
+        troubles.setdefault(f"{report.code}: {why(report, answer)}", []).append(report)
+    lines = []
+    for reason, (first, *others) in troubles.items():
+        if others:
+            sources = text.listed(dict.fromkeys(report.source for report in (first, *others)))
+            lines.append(_("could not ask {sources} ({reason})").format(sources=sources, reason=reason))
+        else:
+            words = _("could not ask {source}: {locator} ({reason})")
+            lines.append(words.format(source=first.source, locator=first.locator, reason=reason))
     return lines
 
 
@@ -120,16 +138,26 @@ def _in_own_words(item: Notice, provider: Provider | None) -> str:
 def suggestion(answer: Lookup) -> str | None:
     """What to try next when there is no answer."""
     if answer.status is Status.FAILED:
+        codes = [report.code or "" for report in _failed(answer)]
+        if not codes:
+            return None  # a warning says what to do
+        if all(code.startswith("dns.") for code in codes):
+            return _("Check the network, or name another DNS server with --nameserver.")
+        if not any(code.startswith(("dns.", "tcp.", "tls.")) or code == "http.timeout" for code in codes):
+            return _ask_operator(answer)
         return _("Check the network, allow more time with --timeout 30, or see --explain.")
     asked = [report.status for report in answer.reports if report.source != "providers"]
     if answer.status is Status.NOTHING and set(asked) == {Status.SKIPPED}:
         return _("Without --offline the domain itself is asked.")
     mistyped = any(item.code == "no-such-domain" for item in answer.notices)
     if answer.status is Status.NOTHING and answer.provider is None and not mistyped:
-        return _("Ask the operator of {domain} for the settings; --explain shows what was asked.").format(
-            domain=answer.address.domain
-        )
+        return _ask_operator(answer)
     return None
+
+
+def _ask_operator(answer: Lookup) -> str:
+    words = _("Ask the operator of {domain} for the settings; --explain shows what was asked.")
+    return words.format(domain=answer.address.domain)
 
 
 def lookup_columns() -> tuple[str, ...]:

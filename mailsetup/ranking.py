@@ -11,7 +11,7 @@ The rules, strongest first (docs/ranking.md has the reasons):
 5. Plaintext is never recommended.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from .address import same_owner
@@ -89,10 +89,12 @@ def rank(
     domain: str,
     protocols: frozenset[Protocol] = frozenset(Protocol),
     verified: Mapping[tuple[str, str, int, str], bool | None] | None = None,
+    refused: Collection[tuple[str, str, int, str]] = (),
 ) -> Ranking:
     """Order what ``reports`` found for ``domain``.
 
-    ``verified`` maps ``Endpoint.key`` to the outcome of a live connection, for those that were tried since the reports.
+    ``verified`` maps ``Endpoint.key`` to the outcome of a live connection, for those that were tried since the reports;
+    ``refused`` has the keys of those that must not be recommended, whatever else is known.
     """
     reports = tuple(reports)
     merged = [candidate for candidate in merge(reports, domain) if candidate.endpoint.protocol in protocols]
@@ -105,7 +107,7 @@ def rank(
         ranked.append((_order(candidate, domain), position, candidate))
     ranked.sort(key=lambda entry: entry[:2])
     candidates = [candidate for _order_, _position, candidate in ranked]
-    recommended = _recommended(candidates, domain)
+    recommended = _recommended([c for c in candidates if c.endpoint.key not in refused], domain)
     incoming = [candidate for candidate in recommended if candidate.endpoint.protocol is not Protocol.SMTP]
     return Ranking(
         tuple(_disproved_last(incoming, domain)),

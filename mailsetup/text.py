@@ -43,6 +43,7 @@ _NOTICES = {
     "live-failed": N_(
         "Found, but not working just now: {servers}. `mailsetup probe` says why and what to do about it."
     ),
+    "private-address": N_("Refused because of private addresses: {hosts}. In a network of your own add --allow-private."),
     "no-incoming": N_("No server for incoming mail was found; ask the operator of {domain}."),
     "no-outgoing": N_("No server for outgoing mail was found; ask the operator of {domain}."),
     "no-such-domain": N_("The domain {domain} does not exist. Is it spelled correctly?"),

@@ -648,7 +648,16 @@ NETWORK: tuple[Scenario, ...] = (
     Scenario(
         "Private addresses, which are not allowed",
         "autoconf.test",
+        warnings=("private-address",),
         ledger=("autoconfig http.private_address", "ispdb http.private_address"),
+        exit_code=3,
+        allow_private=False,
+    ),
+    Scenario(
+        "Mail servers at private addresses, which are not allowed",
+        "srvonly.test",
+        warnings=("not-offered", "private-address"),
+        ledger=("ispdb http.private_address", "live dns.private_address", "srv srv.not_available"),
         exit_code=3,
         allow_private=False,
     ),

@@ -302,6 +302,22 @@ def test_recommending_what_a_live_connection_disproved_carries_a_warning() -> No
     assert lookup.status is Status.FOUND
 
 
+def test_what_has_only_private_addresses_was_not_asked() -> None:
+    reports = [report("srv", IMAPS, SMTPS)]
+    refused = {IMAPS.key: "dns.private_address"}
+
+    def looked_up(*protocols: Protocol) -> Lookup:
+        ranking = rank(reports, "example.com", frozenset(protocols), {IMAPS.key: False}, refused)
+        return conclude("x", parse("example.com"), reports, ranking, frozenset(protocols), 0.0, refused)
+
+    assert (looked_up(IMAP).status, looked_up(IMAP).incoming) == (Status.FAILED, ())
+    assert [c.endpoint for c in looked_up(IMAP).others] == [IMAPS]
+    assert looked_up(IMAP, SMTP).status is Status.FOUND
+    for lookup in (looked_up(IMAP), looked_up(IMAP, SMTP)):
+        assert facts(lookup, "private-address") == {"hosts": IMAPS.host}
+        assert "live-failed" not in codes(lookup)
+
+
 def test_half_an_answer_says_what_is_missing_unless_only_one_protocol_was_asked_for() -> None:
     def missing(*reports: SourceReport, protocols: frozenset[Protocol] = frozenset(Protocol)) -> list[str]:
         return [notice.code for notice in answer(*reports, protocols=protocols).notices]

@@ -178,7 +178,7 @@ def test_no_answer_says_what_to_try_next() -> None:
     trouble = failed("ispdb")._replace(detail="8.0")
     lines = layout.lookup_lines(answer(empty, trouble), explain=False)
     assert "could not find out" in lines[0]
-    assert "! could not ask ispdb: ispdb of example.com (http.timeout 8.0)" in lines
+    assert "! could not ask ispdb: ispdb of example.com (http.timeout: no answer in time)" in lines
     assert "--timeout" in lines[-1]
     closed = provider(status=ProviderStatus.DISCONTINUED, webmail=None)
     known = SourceReport("providers", "example", Status.FOUND, provider=closed)
@@ -188,6 +188,34 @@ def test_no_answer_says_what_to_try_next() -> None:
     missing = SourceReport("mx", "example.com", Status.NOTHING, code="dns.nxdomain")
     lines = layout.lookup_lines(answer(missing), explain=False)
     assert lines[1:] == ["! The domain example.com does not exist. Is it spelled correctly?"]
+
+
+def test_the_same_trouble_is_told_once_with_what_helps_against_it() -> None:
+    def told(*reports: SourceReport) -> list[str]:
+        return layout.lookup_lines(answer(*reports), explain=False)[1:]
+
+    assert told(*(failed(source, "dns.timeout") for source in ("autoconfig", "srv", "srv", "mx"))) == [
+        "! could not ask autoconfig, srv, mx (dns.timeout: no answer in time)",
+        "Check the network, or name another DNS server with --nameserver.",
+    ]
+    damaged = (failed("autoconfig", "xml.dtd"), failed("pacc", "pacc.digest_mismatch"))
+    assert told(*damaged) == [
+        "! could not ask autoconfig: autoconfig of example.com (xml.dtd: file with DTD: refused)",
+        "! could not ask pacc: pacc of example.com (pacc.digest_mismatch: digest does not match)",
+        "Ask the operator of example.com for the settings; --explain shows what was asked.",
+    ]
+    assert "--timeout" in told(*damaged, failed("ispdb"))[-1]
+
+
+def test_where_the_network_or_its_addresses_are_the_reason_nothing_else_is_told() -> None:
+    private = failed("autoconfig", "http.private_address")._replace(locator="https://autoconfig.example.com/x")
+    assert layout.lookup_lines(answer(private), explain=False)[1:] == [
+        "! Refused because of private addresses: autoconfig.example.com. In a network of your own add --allow-private."
+    ]
+    portal = failed("mx", "")._replace(code=None, notices=(Notice("captive-portal"),))
+    lines = layout.lookup_lines(answer(portal, failed("srv")), explain=False)
+    assert len(lines) == 2
+    assert "sign in to it" in lines[1]
 
 
 @pytest.mark.parametrize(
