@@ -27,7 +27,8 @@ JUDGED_BY = "client"
 WHERE = N_(
     "Quit Evolution and its background services: evolution --force-shutdown. Put the three files into "
     "~/.config/evolution/sources (Flatpak: ~/.var/app/org.gnome.Evolution/config/evolution/sources), then start it "
-    "again: the account is listed under Edit, Accounts. Evolution asks for the password when it first connects."
+    "again: the account is listed under Edit, Accounts. Evolution asks for the password, or opens Google's login page, "
+    "when it first connects."
 )
 
 _BACKENDS = {Protocol.IMAP: "imapx", Protocol.POP3: "pop", Protocol.SMTP: "smtp"}

@@ -27,7 +27,7 @@ APPEND = False
 JUDGED_BY = "rules"
 WHERE = N_(
     "Send the file to the phone. In K-9 Mail or Thunderbird: Settings, Import settings, and choose the file. Mark the "
-    "account and import it; the app asks for the password before it uses it."
+    "account and import it; the app asks for the password, or opens the provider's login page, before it uses it."
 )
 
 # Words that later versions of the app still read: it brings older files up to date (Settings.VERSION).

@@ -36,7 +36,7 @@ APPEND = True
 JUDGED_BY = "client"
 WHERE = N_(
     "Put the file at ~/.msmtprc, readable by you only (chmod 600). To check it, send yourself a message: "
-    "echo test | msmtp YOUR-ADDRESS. Without a password command msmtp takes the password from the system's keyring or "
+    "echo test | msmtp -f YOUR-ADDRESS YOUR-ADDRESS. Without a password command msmtp takes the password from the system's keyring or "
     "asks for it."
 )
 

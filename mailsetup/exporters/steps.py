@@ -96,8 +96,8 @@ _CLIENTS = (
     _Client(
         "Foxmail",
         N_(
-            "Open the menu, “Account management” (账号管理), “New” (新建), enter {address} and choose “Manual setup” "
-            "(手动设置)."
+            "Open the menu, “Account management” (账号管理), “New” (新建); where providers are listed, choose “Other” "
+            "(其他邮箱). Enter {address} and choose “Manual setup” (手动设置)."
         ),
         (
             (N_("Incoming server type (接收服务器类型)"), "protocol"),
@@ -190,16 +190,16 @@ _CLIENTS = (
     ),
     _Client(
         N_("Gmail on Android"),
-        N_("Profile picture, Add another account, Other: enter {address} and choose “Personal ({protocol})”."),
+        N_(
+            "Profile picture, Add another account, Other: enter {address}, choose “Manual setup” if it is offered, and "
+            "“Personal ({protocol})”."
+        ),
         _PHONE_FIELDS,
         _WITH_BOTH,
     ),
     _Client(
         N_("Mail apps of Samsung, Huawei and Xiaomi phones"),
-        N_(
-            "Add account, Other: enter {address}, choose “Manual setup” and {protocol}. The labels differ a little "
-            "from phone to phone."
-        ),
+        N_("Add account, Other: enter {address}, choose “Manual setup” and {protocol}."),
         _PHONE_FIELDS,
         _WITH_BOTH,
     ),
@@ -367,6 +367,8 @@ def _programs(
         )
         yield ""
         return
+    yield _("Labels differ a little from version to version; what counts are the values, which are those of the table.")
+    yield ""
     for client in _CLIENTS:
         receiving = _first(incoming, client, client.protocols)
         sending = _first(outgoing, client, (Protocol.SMTP,))

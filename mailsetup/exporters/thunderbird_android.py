@@ -42,7 +42,7 @@ JUDGED_BY = "rules"
 WHERE = N_(
     "Show the code on a screen (in a terminal, or as a picture with -o {domain}.png or -o {domain}.svg). On the phone: "
     "Thunderbird, Settings, Import settings, Scan QR code; when it is first started, Import settings from Thunderbird. "
-    "It shows the account before it adds it, and asks for the password."
+    "It shows the account before it adds it, and asks for the password or opens the provider's login page."
 )
 
 # Hosts at which these apps are registered for OAuth2, each exactly (OAuthConfigurationFactory in their sources).

@@ -26,7 +26,7 @@ JUDGED_BY = "client"
 WHERE = N_(
     "Only for a new profile: in one that has accounts they would disappear (there use --profile instead). Make the "
     "profile with `thunderbird -P`, put the file into its folder as {file}, start Thunderbird once, and delete the "
-    "file. The account is in the folder list; Thunderbird asks for the password when it first connects."
+    "file. The account is in the folder list; Thunderbird asks for the password, or opens the provider's login page."
 )
 
 

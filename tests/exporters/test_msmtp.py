@@ -117,7 +117,8 @@ def test_an_added_account_stands_beside_those_that_are_there(somebody: User) -> 
     assert second is not None
     body = msmtp.render(account()).files[0].body + b"\n" + second.body
     assert read_file(somebody, body)["from"] == "zhang.wei@example.com"
-    assert read_file(somebody, body, "--account=wei@example.com")["from"] == "wei@example.com"
+    for choice in ("--account=wei@example.com", "--from=wei@example.com"):
+        assert read_file(somebody, body, choice)["from"] == "wei@example.com"
 
 
 @need("msmtp")
