@@ -36,8 +36,8 @@ APPEND = True
 JUDGED_BY = "client"
 WHERE = N_(
     "Put the file at ~/.msmtprc, readable by you only (chmod 600). To check it, send yourself a message: "
-    "echo test | msmtp -f YOUR-ADDRESS YOUR-ADDRESS. Without a password command msmtp takes the password from the system's keyring or "
-    "asks for it."
+    "echo test | msmtp -f YOUR-ADDRESS YOUR-ADDRESS. Without a password command msmtp takes the password from the "
+    "system's keyring or asks for it."
 )
 
 _MAX_LINE_BYTES = 499  # msmtp: "line longer than 500 characters", where it counts the line end
