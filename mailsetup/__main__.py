@@ -52,18 +52,30 @@ def program() -> NoReturn:
     Taking every module apart again would be a tenth of an offline lookup's time, and hangs or crashes while a thread
     still waits for standard input.
     """
+    sys.unraisablehook = _heed
     try:
         code = main()
         _finish(sys.stdout)
         _finish(sys.stderr)
     except KeyboardInterrupt:
-        import signal
-
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the impatient press the keys twice
-        code = EXIT_INTERRUPTED
-        _finish(sys.stdout)
-        _finish(sys.stderr, i18n._("mailsetup: interrupted") + "\n")
+        _end_interrupted()
     os._exit(code)
+
+
+def _end_interrupted() -> NoReturn:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the impatient press the keys twice
+    _finish(sys.stdout)
+    _finish(sys.stderr, i18n._("mailsetup: interrupted") + "\n")
+    os._exit(EXIT_INTERRUPTED)
+
+
+def _heed(problem: sys.UnraisableHookArgs) -> None:
+    """Heed what interrupts Python while it clears something up, which it would tell as a curiosity and go on."""
+    if problem.exc_type is KeyboardInterrupt:
+        _end_interrupted()
+    sys.__unraisablehook__(problem)
 
 
 def _finish(stream: TextIO, last_words: str = "") -> None:

@@ -198,3 +198,54 @@ def test_windows_which_fetches_authorities_when_its_own_programs_meet_them_is_he
     trusted, of_the_system = json.loads(start("-c", AUTHORITIES, "win32", env=system).stdout)
     assert len(trusted) > 100
     assert set(of_the_system) < set(trusted)
+
+
+# Runs the program and presses Ctrl-C when Python does something for the n-th time that it reports to an audit hook:
+# imports a module, opens a file, makes a socket. That is a moment whatever else the machine has to do.
+INTERRUPTED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import mailsetup.__main__ as program
+moment, begin = int(sys.argv.pop(1)), program.main
+def main():
+    left = iter(range(moment - 1, -1, -1))
+    sys.addaudithook(lambda _event, _arguments: next(left, None) == 0 and signal.raise_signal(signal.SIGINT))
+    return begin()
+program.main = main
+program.program()
+"""
+NOWHERE = ["--nameserver", "127.0.0.1:9", "--timeout", "0.3"]  # nothing listens on the port
+COMMANDS: dict[str, list[str]] = {
+    "offline": ["lookup", "user@qq.com", "--offline"],
+    "lookup": ["lookup", "nobody.test", *NOWHERE],
+    "probe": ["probe", "imaps://127.0.0.1:9", "--allow-private", *NOWHERE],
+    "export": ["export", "a@nobody.test", "--to", "mutt", *NOWHERE],
+    "audit": ["audit", "nobody.test", *NOWHERE],
+    "verify": ["providers", "verify", "qq", *NOWHERE],
+}
+MOMENTS = (1, 150, 420, 600, 1000, 1700)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_at_any_moment_ends_with_one_line(name: str) -> None:
+    for moment in MOMENTS:
+        done = start("-c", INTERRUPTED, str(moment), *COMMANDS[name])
+        if moment > 500 and done.returncode != 130:  # it has come to its end before
+            assert b"Traceback" not in done.stderr
+            continue
+        # Click ends the terminal's line first, behind its ^C.
+        assert (moment, done.returncode, done.stderr.strip()) == (moment, 130, b"mailsetup: interrupted")
+
+
+def test_ctrl_c_while_python_clears_something_up_counts() -> None:
+    interrupted = (
+        "import signal, sys, mailsetup.__main__ as program\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Cleared:\n"
+        "    def __del__(self): signal.raise_signal(signal.SIGINT)\n"
+        "program.main = lambda: [Cleared() and 0, sys.stdout.write('never')][0]\n"
+        "program.program()"
+    )
+    done = start("-c", interrupted)
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert done.stderr.strip() == b"mailsetup: interrupted"
