@@ -6,7 +6,7 @@ decides silently. Nothing it learns is kept. See ``questions`` for how the conve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -17,7 +17,8 @@ from .bundling import bundle
 from .diagnosis import about, diagnose
 from .errors import ExportError, InputError, MailsetupError
 from .exporters import PASSWORDS, Export, load
-from .i18n import N_, _
+from .exporters.steps import Form, forms
+from .i18n import N_, _, fill
 from .model import (
     Account,
     Authentication,
@@ -40,6 +41,8 @@ _TYPED_AGAIN = frozenset(
     }
 )
 _STEPS = "steps"  # the format that is for people
+_IN_PROFILE = "thunderbird-profile"
+_FAMILIAR = ("outlook", "apple", "thunderbird-android")  # what most people use, and can take a file or code
 _SCREEN = "-"
 _IMAP_ID = "imap-id"
 # What stands for skipping; people are told of the first.
@@ -87,7 +90,8 @@ _ENDINGS = {
 def guide(address: str | None, wishes: Wishes) -> Step[Ending]:
     """The whole conversation; ``address`` is None if it is to be asked for."""
     yield Say(_("This sets up a mail account, step by step. The password is not stored; Ctrl-C ends it at any point."))
-    yield Say("")
+    if address is None:
+        yield Say("")
     answer = yield from _find(address, wishes)
     if answer.status is not Status.FOUND:
         for line in layout.lookup_lines(answer, explain=False):
@@ -161,7 +165,7 @@ def _tell(answer: Lookup) -> Step[None]:
         f"{candidate.endpoint.protocol.upper()} {text.confidence(candidate.confidence)}"
         for candidate in answer.recommended()
     )
-    yield Say(_("How sure that is: {certainty}").format(certainty=", ".join(sure)))
+    yield Say(_("How sure that is: {certainty}").format(certainty=text.listed(sure)))
     for warning in layout.warnings(answer):
         yield Say(warning, "! ")
 
@@ -281,7 +285,7 @@ def _tell_results(results: Iterable[ProbeResult], answer: Lookup) -> Step[None]:
     for result in results:
         diagnosis = about(result, answer.provider, i18n.language())
         words = text.probe_success(result) if diagnosis is None else diagnosis.message
-        yield Say(f"{layout.probe_place(result)}: {words}", f"{layout.verdict(result)}  ")
+        yield Say(text.introduced(layout.probe_place(result), words), f"{layout.verdict(result)}  ")
         for remedy in () if diagnosis is None else diagnosis.remedy:
             yield Say(remedy, "    -> ")
         for notice in result.notices:
@@ -303,30 +307,79 @@ def _hand_over(account: Account, proof: Proof) -> Step[str]:
         question = _("Set up the mail program all the same?")
         if not (yield from confirm(question, default=False)):
             return _("no mail program was set up")
-    exports = bundle(account).exports
-    name = yield from _choose_program([name for name in exports if name != _STEPS])
-    if name == _STEPS:
-        yield from write(account, Place(name, _SCREEN))
-        return _("the steps are above")
-    path = yield from _write(account, name, exports[name])
-    program = _(load(name).TITLE)
-    if path == _SCREEN:
-        return _("the settings for {program} are above").format(program=program)
-    return _("{path} is for {program}").format(path=path, program=program)
+    chosen = yield from _choose_program(account, bundle(account).exports)
+    return (yield from chosen)
 
 
-def _choose_program(names: list[str]) -> Step[str]:
-    """The format for the user's mail program, out of ``names``; steps for any other."""
+def _choose_program(account: Account, exports: Mapping[str, Export]) -> Step[Step[str]]:
+    """How to set up the user's mail program: by a file, by hand, or by steps that fit any."""
+    by_file = {name: _write(account, name, made) for name, made in exports.items() if name != _STEPS}
+    any_other = _show_steps(account)
+    familiar = [(_(load(name).TITLE), by_file[name]) for name in _FAMILIAR if name in by_file]
+    if _IN_PROFILE in by_file:
+        familiar.insert(0, ("Thunderbird", _add_to_profile(account)))
+    by_hand = [(form.program, _type_in(account, form)) for form in forms(account)]
+    further = [(_(load(name).TITLE), way) for name, way in by_file.items() if name not in _FAMILIAR]
     yield Say(_("Which mail program do you use?"))
-    for number, name in enumerate(names, 1):
-        yield Say(_(load(name).TITLE), f"{number:>4}. ")
-    numbered = {str(number): name for number, name in enumerate(names, 1)}
-    answers = {"": _STEPS} | numbered | {name: name for name in names}
-    return (yield from pick(_("Number (Enter alone: show the steps for any program):"), answers, f"1 – {len(names)}"))
+    if by_hand:
+        yield Say(_("These are set up by a file, or by a code to scan:"))
+    yield from _number(familiar, 1)
+    if by_hand:
+        yield Say(_("Into these you type what you are shown:"))
+    title = _("Another one: for the terminal, for administrators or for developers")
+    others = [*by_hand, (title, _choose_further(further, any_other))] if further else by_hand
+    yield from _number(others, len(familiar) + 1)
+    return (yield from _pick_program([*familiar, *others], by_file, any_other))
+
+
+def _choose_further(offered: list[tuple[str, Step[str]]], any_other: Step[str]) -> Step[str]:
+    yield from _number(offered, 1)
+    chosen = yield from _pick_program(offered, {}, any_other)
+    return (yield from chosen)
+
+
+def _number(offered: Sequence[tuple[str, Step[str]]], first: int) -> Step[None]:
+    for number, (title, _way) in enumerate(offered, first):
+        yield Say(title, f"{number:>4}. ")
+
+
+def _pick_program(
+    offered: Sequence[tuple[str, Step[str]]], named: dict[str, Step[str]], any_other: Step[str]
+) -> Step[Step[str]]:
+    numbered = {str(number): way for number, (_title, way) in enumerate(offered, 1)}
+    question = _("Number (Enter alone: show the steps for any program):")
+    return (yield from pick(question, {"": any_other, _STEPS: any_other} | numbered | named, f"1 – {len(offered)}"))
+
+
+def _show_steps(account: Account) -> Step[str]:
+    yield from write(account, Place(_STEPS, _SCREEN))
+    return _("the steps are above")
+
+
+def _type_in(account: Account, form: Form) -> Step[str]:
+    """Show what to type into a program that imports no file."""
+    yield Say("")
+    yield Say(form.way)
+    for label, value in form.entries:
+        yield Say(text.introduced(label, value), "  - ")
+    if account.incoming[0].endpoint.protocol is Protocol.POP3:
+        yield Say(_("With POP3, switch on “leave a copy on the server”: otherwise the mail is deleted there."))
+    return fill(N_("the settings for {program} are above"), {"program": form.program})
+
+
+def _add_to_profile(account: Account) -> Step[str]:
+    """Add the account to Thunderbird on this computer, which must not run meanwhile."""
+    yield Say(_("The account is added to Thunderbird on this computer, after a backup. Close Thunderbird first."))
+    while (yield from confirm(_("Add it now?"), default=True)):
+        written = yield from write(account, Place(_IN_PROFILE, "", in_profile=True))
+        if not isinstance(written, MailsetupError):
+            return _("Thunderbird has the account")
+        yield Say(_("{reason}.").format(reason=text.error(written)))
+    return (yield from _show_steps(account))
 
 
 def _write(account: Account, name: str, made: Export) -> Step[str]:
-    """Write ``made`` where the user wants it, and say what to know about it; return where."""
+    """Write ``made`` where the user wants it, and say what to know about it."""
     if load(name).SEVERAL_FILES:
         usual, question = f"{account.address.domain}-{name}", _("Write it to which folder? (Enter alone: {path})")
     else:
@@ -349,11 +402,14 @@ def _write(account: Account, name: str, made: Export) -> Step[str]:
             continue
         for notice in written:
             yield Say(text.notice(notice), "! ")
-        return place.path
+        program = _(load(name).TITLE)
+        if place.path == _SCREEN:
+            return fill(N_("the settings for {program} are above"), {"program": program})
+        return fill(N_("{path} is for {program}"), {"path": place.path, "program": program})
 
 
 def _summary(answer: Lookup, proof: Proof, written: str) -> str:
-    servers = ", ".join(
+    servers = text.listed(
         f"{candidate.endpoint.protocol.upper()} {candidate.endpoint.host}:{candidate.endpoint.port}"
         for candidate in answer.recommended()
     )

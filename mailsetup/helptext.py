@@ -34,6 +34,16 @@ def wrap(paragraph: str, width: int) -> list[str]:
     return [line.rstrip() for line in lines if line]
 
 
+def talk(paragraph: str) -> None:
+    """Show ``paragraph`` on standard error: filled on a terminal, as one line elsewhere."""
+    import shutil
+    import sys
+
+    columns = shutil.get_terminal_size().columns
+    for line in wrap(paragraph, columns) if sys.stderr.isatty() else [paragraph]:
+        click.echo(line, err=True)
+
+
 class Formatter(click.HelpFormatter):
     """Click's layout, with lines filled by ``wrap``."""
 

@@ -58,6 +58,7 @@ class Place(NamedTuple):
 
     format_name: str
     path: str  # of a file or, for a format of several files, a folder; "-" is the screen
+    in_profile: bool = False  # into Thunderbird's profile on this computer instead
 
 
 class Occupied(NamedTuple):

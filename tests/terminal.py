@@ -19,14 +19,33 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are
 CTRL_C, CTRL_D = "\x03", "\x04"
 _ROOT = Path(__file__).parent.parent
 _PATIENCE_S = 60.0
-# A question leaves the cursor behind a space, and then nothing comes for so long.
-_QUIET_S = 0.15
-# What a login shell does for the programs that it starts.
-_PROGRAM = (
-    "import fcntl, runpy, termios; "
-    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "runpy.run_module('mailsetup', run_name='__main__', alter_sys=True)"
-)
+# A question leaves the cursor behind a space; what was written before it may take so long to come through the terminal.
+_QUIET_S = 0.1
+# Does what a login shell does for the programs that it starts, and tells us by a byte whenever the program begins to
+# read: only then is what is on the screen a question, and nothing that is typed gets lost.
+_PROGRAM = """
+import builtins, fcntl, getpass, os, runpy, sys, termios
+
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+channel = int(sys.argv.pop(1))
+
+def telling(read):
+    def tell_and_read(*arguments, **options):
+        os.write(channel, b"?")
+        return read(*arguments, **options)
+    return tell_and_read
+
+class Input:
+    def __init__(self, stream):
+        self.stream, self.readline = stream, telling(stream.readline)
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+getpass._raw_input = telling(getpass._raw_input)
+builtins.input = telling(builtins.input)
+sys.stdin = Input(sys.stdin)
+runpy.run_module("mailsetup", run_name="__main__", alter_sys=True)
+"""
 
 
 class Ended(NamedTuple):
@@ -40,9 +59,10 @@ class Ended(NamedTuple):
 class Session:
     """A running program and its terminal."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ours: int, theirs: int) -> None:
-        self._process, self._ours, self._theirs = process, ours, theirs
+    def __init__(self, process: subprocess.Popen[bytes], ours: int, theirs: int, channel: int) -> None:
+        self._process, self._ours, self._theirs, self._channel = process, ours, theirs, channel
         self._shown = b""
+        self._is_asked = False
         self._deadline = time.monotonic() + _PATIENCE_S
 
     @property
@@ -61,11 +81,16 @@ class Session:
         """Wait for a question, type ``text`` and Enter; return the question."""
         question = self.wait_for_question()
         self.type(text)
+        self._is_asked = False
         self.type("\n")
         return question
 
     def wait_for_question(self) -> str:
-        while not (self._shown.endswith(b" ") and not self._reads(_QUIET_S)):
+        while not self._is_asked:
+            self._read()
+            if select.select([self._channel], [], [], 0)[0]:
+                self._is_asked = bool(os.read(self._channel, 1))
+        while self._reads(_QUIET_S) or not self._shown.endswith(b" "):
             self._read()
         return self.question
 
@@ -104,6 +129,7 @@ def session(
     import termios
 
     ours, theirs = pty.openpty()
+    channel, their_channel = os.pipe()
     termios.tcsetwinsize(theirs, (40, columns))
     # ``theirs`` stays open here, too, so that the state in which the program leaves the terminal can be seen.
     environment = {
@@ -112,22 +138,24 @@ def session(
         "MAILSETUP_LANG": language,
         "TERM": kind,
         "PYTHONPATH": str(_ROOT),
+        "HOME": str(folder),  # where it may look for programs that are set up already
     }
     for name in ("COLUMNS", "LINES", "FORCE_COLOR"):
         environment.pop(name, None)
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, *arguments],
+        [sys.executable, "-c", _PROGRAM, str(their_channel), *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         cwd=folder,
         env=environment,
         start_new_session=True,
+        pass_fds=[their_channel],
     )
     try:
-        yield Session(process, ours, theirs)
+        yield Session(process, ours, theirs, channel)
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
-        os.close(theirs)
+        for descriptor in (ours, theirs, channel, their_channel):
+            os.close(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from documents import UPDATE, read, replace
 from lab import Lab
-from mailsetup import i18n
+from mailsetup import i18n, profiles
 from mailsetup.exporters import EXPORTERS
 from mailsetup.text import cells
 from product import run
@@ -249,6 +250,25 @@ def test_every_format_can_be_shown_or_written(name: str, folder: Path) -> None:
     ended = play(*OFFLINE, answers=answers, folder=folder, columns=120)
     assert ended.code == 0, ended.shown
     assert "Traceback" not in ended.shown
+
+
+def test_thunderbird_on_this_computer_gets_the_account(folder: Path) -> None:
+    root = profiles.roots(sys.platform, {}, folder)[0]
+    profile = root / "mine"
+    profile.mkdir(parents=True)
+    (root / "profiles.ini").write_text("[Profile0]\nName=mine\nIsRelative=1\nPath=mine\nDefault=1\n")
+    (profile / "prefs.js").write_text('user_pref("mail.accountmanager.accounts", "");\n')
+    ended = play(*OFFLINE, answers=("", "1", "1", ""), folder=folder)
+    assert ended.code == 0
+    assert "Thunderbird has the account" in " ".join(ended.shown.split())
+    assert '"imap.qq.com"' in (profile / "prefs.js").read_text("utf-8")
+
+
+def test_without_thunderbird_on_this_computer_it_is_said_and_the_steps_are_left(folder: Path) -> None:
+    ended = play(*OFFLINE, answers=("", "1", "1", "", "n"), folder=folder)
+    assert ended.code == 0
+    assert "no profile of Thunderbird was found" in " ".join(ended.shown.split())
+    assert "# Set up li@qq.com in a mail program" in ended.shown
 
 
 @pytest.mark.parametrize("typed", [b"\xff", b"\x1b[D"])

@@ -29,7 +29,20 @@ from mailsetup.model import (
     Stage,
     Status,
 )
-from mailsetup.questions import Action, Ask, AskSecret, Find, Occupied, Prove, Say, Write, carry_out, confirm, pick
+from mailsetup.questions import (
+    Action,
+    Ask,
+    AskSecret,
+    Find,
+    Occupied,
+    Place,
+    Prove,
+    Say,
+    Write,
+    carry_out,
+    confirm,
+    pick,
+)
 from mailsetup.ranking import rank
 from mailsetup.wire import Secret
 
@@ -226,6 +239,13 @@ def test_the_network_is_asked_about_a_domain_only_once_it_is_known_to_be_meant()
     with pytest.raises(EOFError):
         play(terminal, "fred@gmial.com")
     assert [action for action in terminal.actions if isinstance(action, Find) and not action.offline] == []
+
+
+@pytest.mark.parametrize("given", [None, FRED])
+def test_there_are_never_two_empty_lines_together(given: str | None) -> None:
+    terminal = Terminal(*([FRED] if given is None else []), "", number_of("Foxmail"), offline=SIMPLE)
+    play(terminal, given)
+    assert not any(one == other == "" for one, other in zip(terminal.lines, terminal.lines[1:], strict=False))
 
 
 # What was found
@@ -507,6 +527,65 @@ def test_the_programs_are_numbered_and_enter_alone_shows_the_steps() -> None:
     assert (written.place.format_name, written.place.path) == ("steps", "-")
 
 
+@pytest.mark.parametrize("title", ["Foxmail", "NetEase Mail Master (网易邮箱大师)", "Gmail on Android"])
+def test_of_a_program_without_import_it_is_shown_what_to_type_where(title: str) -> None:
+    terminal = Terminal("", number_of(title), offline=SIMPLE)
+    assert play(terminal) is Ending.DONE
+    assert terminal.writes == []
+    shown = terminal.shown
+    for value in ("imap.example.com", "993", "smtp.example.com", "465"):
+        assert sum(line.startswith("  - ") and line.endswith(f": {value}") for line in terminal.lines) == 1
+    assert "`" not in shown.rpartition("Which mail program")[2]
+    assert terminal.lines[-1].endswith(f"the settings for {title} are above.")
+
+
+def test_who_downloads_the_mail_by_hand_is_told_to_leave_a_copy() -> None:
+    terminal = Terminal("2", "", number_of("Foxmail"), offline=BOTH)
+    play(terminal)
+    assert any("leave a copy on the server" in line for line in terminal.lines)
+
+
+def test_where_only_a_login_in_the_browser_is_accepted_nothing_is_to_be_typed() -> None:
+    incoming = endpoint(authentication=(Authentication.OAUTH2,))
+    terminal = Terminal("", offline={FRED: known(incoming, SUBMISSION)})
+    play(terminal)
+    assert not any(line.endswith(". Foxmail") for line in terminal.lines)
+    assert "Into these you type what you are shown:" not in terminal.lines
+
+
+def test_thunderbird_gets_the_account_into_its_profile() -> None:
+    terminal = Terminal("", number_of("Thunderbird"), "", offline=SIMPLE)
+    assert play(terminal) is Ending.DONE
+    (written,) = terminal.writes
+    assert written.place == Place("thunderbird-profile", "", in_profile=True)
+    assert terminal.lines[-1].endswith("; Thunderbird has the account.")
+
+
+def test_thunderbird_is_closed_and_tried_again_or_set_up_by_the_steps() -> None:
+    errors = [InputError("input.profile_in_use", path="/p"), InputError("input.no_profile")]
+    terminal = Terminal("", number_of("Thunderbird"), "", "y", "n", offline=SIMPLE, errors=errors)
+    assert play(terminal) is Ending.DONE
+    assert "Thunderbird is using /p: close it first, and try again." in terminal.lines
+    assert any(line.startswith("no profile of Thunderbird was found") for line in terminal.lines)
+    assert [write.place.format_name for write in terminal.writes] == ["thunderbird-profile"] * 2 + ["steps"]
+    assert terminal.lines[-1].endswith("; the steps are above.")
+
+
+def test_every_other_format_is_behind_the_last_number() -> None:
+    last = number_of("Another one: for the terminal, for administrators or for developers")
+    terminal = Terminal("", last, "", offline=SIMPLE)
+    play(terminal)
+    further = terminal.lines[
+        terminal.lines.index(f"{last:>4}. Another one: for the terminal, for administrators or for developers") :
+    ]
+    assert any(line.endswith(". msmtp (sends only)") for line in further)
+    assert terminal.writes[0].place.format_name == "steps"
+    (line,) = [line for line in further if line.endswith(". Mutt and NeoMutt")]
+    terminal = Terminal("", last, line.partition(".")[0].strip(), "", offline=SIMPLE)
+    play(terminal)
+    assert terminal.writes[0].place == Place("mutt", "muttrc")
+
+
 def test_programs_that_cannot_have_this_account_are_not_offered() -> None:
     starttls = endpoint(port=143, security=STARTTLS)
     terminal = Terminal("", "", offline={FRED: known(starttls, SUBMISSION)})
@@ -539,7 +618,7 @@ def test_a_program_is_chosen_by_number_and_its_file_goes_where_the_user_says(typ
 def test_a_program_is_chosen_by_the_name_of_its_format_too() -> None:
     terminal = Terminal("", "Apple", "-", offline=SIMPLE)
     play(terminal)
-    assert terminal.writes[0].place == ("apple", "-")
+    assert terminal.writes[0].place == Place("apple", "-")
     assert terminal.lines[-1].endswith(f"the settings for {APPLE} are above.")
 
 

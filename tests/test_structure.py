@@ -94,7 +94,7 @@ ARROWS: dict[str, set[str]] = {
     "piped": set(),
     "password": {"errors", "i18n", "piped", "wire"},
     "bundling": FACTS | {"exporters", "i18n", "text"},
-    "exporting": FACTS | {"address", "bundling", "exporters", "files", "i18n", "profiles"},
+    "exporting": FACTS | {"address", "bundling", "exporters", "files", "helptext", "i18n", "profiles"},
     "helptext": {"i18n", "text"},
     "typos": set(),
     "questions": FACTS | {"exporters", "i18n", "wire"},
@@ -130,7 +130,7 @@ ARROWS: dict[str, set[str]] = {
     | {"database", "eventloop"}  # verify
     | {"publishing"}  # publish
     | {"auditing", "clients", "findings"}  # audit
-    | {"exporters", "guide", "questions"}  # setup
+    | {"exporters", "guide", "profiles", "questions"}  # setup
     | {"stencil"},  # lookup
     "cli": {"commands", "errors", "helptext", "i18n", "options", "text"},
 }

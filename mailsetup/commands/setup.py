@@ -18,8 +18,8 @@ from unicodedata import category
 
 import click
 
-from .. import api, exporting, helptext, options
-from ..errors import InputError, MailsetupError
+from .. import api, exporting, helptext, options, profiles
+from ..errors import ExportError, InputError, MailsetupError
 from ..exporters import Export, load
 from ..guide import Ending, Wishes, guide
 from ..i18n import _
@@ -182,11 +182,12 @@ def _occupied(made: Export, place: Place) -> str | None:
 
 
 def _write(action: Write) -> tuple[Notice, ...] | MailsetupError:
-    output = _path(action.place)
-    place = exporting.Place(None if output is None else str(output), force=action.replace, append=action.append)
+    output = None if action.place.in_profile else _path(action.place)
+    profile = profiles.DEFAULT if action.place.in_profile else None
+    place = exporting.Place(None if output is None else str(output), action.replace, action.append, profile)
     try:
         return exporting.writer(load(action.place.format_name), place)(action.account)
-    except InputError as error:
+    except (InputError, ExportError) as error:
         return error
     except OSError as error:
         return InputError("input.unwritable", path=action.place.path, reason=error.strerror or "")

@@ -204,7 +204,18 @@ _CLIENTS = (
         _WITH_BOTH,
     ),
 )
+
+
+class Form(NamedTuple):
+    """What to type into one of these programs, in plain words of the user's language."""
+
+    program: str
+    way: str  # to the form
+    entries: tuple[tuple[str, str], ...]  # label and value
+
+
 _HTTPS_URL = re.compile(r"https://[^\s<>\\`|]+")
+_CODE = frozenset({"address", "host", "user", "smtp_host", "smtp_user"})  # values that are for copying
 _PLAIN_CODE = re.compile(r"[\w.@%+/=:-]+(?: [\w.@%+/=:-]+)*", re.ASCII)
 
 
@@ -226,6 +237,26 @@ def render(account: Account) -> Export:
     ]
     body = "\n".join(lines).encode()
     return Export((ExportFile(f"{account.address.domain}.md", MEDIA_TYPE, body),))
+
+
+def forms(account: Account) -> tuple[Form, ...]:
+    """What to type where, for the programs that can have the account; () where it is no password that logs in.
+
+    Raise ExportError as ``render`` does.
+    """
+    address = full_address(account.address)
+    incoming = expressible(account.incoming, _can, "export.no_incoming")
+    outgoing = expressible(account.outgoing, _can, "export.no_outgoing")
+    if needs(account, "oauth2-only") or not _by_password(incoming):
+        return ()
+    return tuple(
+        Form(
+            _(client.title),
+            i18n.fill(client.way, values),
+            tuple((i18n.fill(label, values), values[name]) for label, name in client.fields),
+        )
+        for client, values in _filled_in(account, address, incoming, outgoing)
+    )
 
 
 def escape(words: str) -> str:
@@ -353,10 +384,9 @@ def _programs(
     account: Account, address: str, incoming: tuple[AccountServer, ...], outgoing: tuple[AccountServer, ...]
 ) -> Iterator[str]:
     """What to enter where, for clients that are asked about most; where a password is what they are to log in with."""
-    methods = incoming[0].endpoint.authentication or PASSWORDS
-    by_password = any(method in PASSWORDS for method in methods)
-    by_browser = needs(account, "oauth2-only") or (Authentication.OAUTH2 in methods and not by_password)
-    if not by_password and not by_browser:
+    methods = incoming[0].endpoint.authentication
+    by_browser = needs(account, "oauth2-only") or (Authentication.OAUTH2 in methods and not _by_password(incoming))
+    if not _by_password(incoming) and not by_browser:
         return
     yield "## 5. " + _("In particular programs")
     yield ""
@@ -369,11 +399,23 @@ def _programs(
         return
     yield _("Labels differ a little from version to version; what counts are the values, which are those of the table.")
     yield ""
+    for client, values in _filled_in(account, address, incoming, outgoing):
+        yield from _program(client, {name: _code(value) if name in _CODE else value for name, value in values.items()})
+
+
+def _by_password(incoming: tuple[AccountServer, ...]) -> bool:
+    return any(method in PASSWORDS for method in incoming[0].endpoint.authentication or PASSWORDS)
+
+
+def _filled_in(
+    account: Account, address: str, incoming: tuple[AccountServer, ...], outgoing: tuple[AccountServer, ...]
+) -> Iterator[tuple[_Client, dict[str, str]]]:
+    """The clients that can have the account, each with the values of its fields."""
     for client in _CLIENTS:
         receiving = _first(incoming, client, client.protocols)
         sending = _first(outgoing, client, (Protocol.SMTP,))
         if receiving and sending and _takes_names(client, address, receiving, sending):
-            yield from _program(client, _values(account, address, client, receiving, sending))
+            yield client, _values(account, address, client, receiving, sending)
 
 
 def _first(
@@ -402,16 +444,16 @@ def _program(client: _Client, values: Mapping[str, str]) -> Iterator[str]:
     yield ""
     yield i18n.fill(client.way, values)
     yield ""
-    yield from (f"- {i18n.fill(label, values)}: {values[name]}" for label, name in client.fields)
+    yield from (f"- {text.introduced(i18n.fill(label, values), values[name])}" for label, name in client.fields)
     yield ""
 
 
 def _values(
     account: Account, address: str, client: _Client, incoming: AccountServer, outgoing: AccountServer
 ) -> dict[str, str]:
-    """What a client's fields may name, as Markdown."""
+    """What a client's fields may name."""
     return {
-        "address": _code(address),
+        "address": address,
         "protocol": incoming.endpoint.protocol.upper(),
         "password": _login(account, incoming.endpoint),
         **_connection(client, address, incoming, ""),
@@ -422,10 +464,10 @@ def _values(
 def _connection(client: _Client, address: str, server: AccountServer, prefix: str) -> dict[str, str]:
     endpoint = server.endpoint
     return {
-        f"{prefix}host": _code(endpoint.host),
+        f"{prefix}host": endpoint.host,
         f"{prefix}port": str(endpoint.port),
         f"{prefix}security": _(client.securities[endpoint.security]),
-        f"{prefix}user": _code(server.username or address),
+        f"{prefix}user": server.username or address,
     }
 
 
