@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from . import files, helptext
+from . import files
 from .address import parse
 from .bundling import Bundle, bundle
 from .errors import InputError
@@ -60,8 +60,8 @@ def writer(exporter: Exporter, place: Place) -> Writer:
 
     def write(account: Account) -> tuple[Notice, ...]:
         made = exporter.render(account)
-        _deliver(made, exporter, place)
-        helptext.talk(where(exporter, made, account.address.domain))
+        _deliver(made, exporter, place, has_command=bool(account.password_command))
+        click.echo(where(exporter, made, account.address.domain), err=True)
         return made.notices
 
     return write
@@ -113,11 +113,11 @@ def formats() -> list[dict[str, object]]:
     return [_format(load(name)) for name in EXPORTERS]
 
 
-def _deliver(made: Export, exporter: Exporter, place: Place) -> None:
+def _deliver(made: Export, exporter: Exporter, place: Place, *, has_command: bool) -> None:
     if place.output is None:
         _print(made)
         if exporter.APPEND:
-            helptext.talk(_("If you have such a file already, let --append -o add the account to it."))
+            click.echo(_("If you have such a file already, let --append -o add the account to it."), err=True)
         return
     output = Path(place.output)
     if exporter.SEVERAL_FILES:
@@ -125,7 +125,7 @@ def _deliver(made: Export, exporter: Exporter, place: Place) -> None:
         for file in made.files:
             _write(output / file.name, file, force=place.force)
     else:
-        _write_one(output / made.files[0].name if output.is_dir() else output, made, place)
+        _write_one(output / made.files[0].name if output.is_dir() else output, made, place, has_command=has_command)
 
 
 def _print(made: Export) -> None:
@@ -149,7 +149,7 @@ def _draw(rows: tuple[str, ...]) -> None:
         click.echo(click.style(row, fg="black", bg="bright_white"), color=True)
 
 
-def _write_one(output: Path, made: Export, place: Place) -> None:
+def _write_one(output: Path, made: Export, place: Place, *, has_command: bool) -> None:
     """The main file to ``output``. One that may have other accounts in it is added to, or it is said how to."""
     addition = made.addition
     if addition is None or place.force or not output.exists():
@@ -159,7 +159,7 @@ def _write_one(output: Path, made: Export, place: Place) -> None:
         raise InputError("input.file_has_accounts", path=str(output))
     else:
         body = made.files[0].body if files.is_empty(output) else addition.body
-        backup = files.append(output, body, addition.marks, addition.variables)
+        backup = files.append(output, body, addition.marks, addition.variables, private=has_command)
         click.echo(_("added to {path}; as it was before: {backup}").format(path=output, backup=backup), err=True)
 
 

@@ -34,11 +34,13 @@ def write(path: Path, body: bytes | Iterable[bytes], *, private: bool, force: bo
         raise InputError("input.unwritable", path=str(path), reason=error.strerror or "") from None
 
 
-def append(path: Path, body: bytes, marks: Iterable[str], variables: Iterable[str] = ()) -> Path:
+def append(
+    path: Path, body: bytes, marks: Iterable[str], variables: Iterable[str] = (), *, private: bool = False
+) -> Path:
     """Add the lines of ``body`` to the end of the text file at ``path``; return the backup that was made first.
 
     The file stays the one that it is, with its mode, owner and links, and keeps its line ends: people link to such
-    files from elsewhere. Raise InputError if one of ``marks`` is a line of it already, whatever its white space
+    files from elsewhere. With ``private`` it is closed to everybody but its owner first. Raise InputError if one of ``marks`` is a line of it already, whatever its white space
     (``input.account_exists``), if a line of it gives one of ``variables`` a value (``input.variable_exists``), or if it
     cannot be read or written.
     """
@@ -47,6 +49,8 @@ def append(path: Path, body: bytes, marks: Iterable[str], variables: Iterable[st
             before = file.readall()
             _check_text(path, before, marks, variables)
             backup = back_up(path, before)
+            if private:
+                path.chmod(path.stat().st_mode & 0o700)
             try:
                 _write_all(file, _continuation(before, body))
             except OSError:

@@ -107,6 +107,16 @@ def test_a_file_without_secrets_may_be_read_by_others(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "x.xml").stat().st_mode) == 0o644
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the modes of POSIX")
+@pytest.mark.parametrize("command", ["pass show mail", ""])
+def test_a_file_that_is_added_to_is_closed_to_others_if_it_gets_a_password_command(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "msmtprc"
+    file.write_bytes(b"# mine\n")
+    file.chmod(0o644)
+    assert export(QQ, "--to", "msmtp", "-o", str(file), "--append", "--password-command", command).code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == (0o600 if command else 0o644)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -134,6 +144,9 @@ def test_a_file_without_secrets_may_be_read_by_others(tmp_path: Path) -> None:
         [QQ, "--bundle", "folder", "--client-version", "1"],
         [QQ, "--bundle", "folder", "--append"],
         [QQ, "--bundle", "absent/folder"],
+        [QQ, "--bundle", ""],
+        [QQ, "--to", "thunderbird", "-o", ""],
+        [QQ, "--to", "thunderbird-profile", "--profile", ""],
     ],
 )
 def test_wrong_usage_ends_with_one_line(arguments: list[str]) -> None:

@@ -217,6 +217,15 @@ def test_the_file_and_its_backup_keep_the_mode(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.skipif(os.name != "posix", reason="the modes of POSIX")
+def test_a_file_that_gets_something_private_is_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"account old\n")
+    path.chmod(0o664)
+    backup = files.append(path, b"account new\n", (), private=True)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path, backup)] == [0o600, 0o664]
+
+
 def test_a_linked_file_stays_linked(tmp_path: Path) -> None:
     target = tmp_path / "dotfiles"
     target.write_bytes(b"account old\n")

@@ -71,6 +71,8 @@ def command(
         raise click.UsageError(_("--json goes with --list only: an export is a file of its own format"))
     if target == "-":
         raise click.UsageError(_("give one address at a time: an export reads no list from standard input"))
+    if "" in (output, folder, profile):
+        raise click.UsageError(_("the name of the file or folder is empty"))
     if folder is not None:
         if target is None or format_name or output or profile or client_version or append:
             raise click.UsageError(

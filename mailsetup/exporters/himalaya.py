@@ -66,7 +66,7 @@ def render(account: Account) -> Export:
 
 
 def _second_schema(account: Account, incoming: AccountServer, outgoing: AccountServer) -> list[str]:
-    lines = []
+    lines = ['mailbox.alias.inbox = "INBOX"']  # without it, every command has to be told the mailbox
     for server in (incoming, outgoing):
         endpoint = server.endpoint
         is_starttls = endpoint.security is Security.STARTTLS
