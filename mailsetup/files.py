@@ -40,9 +40,9 @@ def append(
     """Add the lines of ``body`` to the end of the text file at ``path``; return the backup that was made first.
 
     The file stays the one that it is, with its mode, owner and links, and keeps its line ends: people link to such
-    files from elsewhere. With ``private`` it is closed to everybody but its owner first. Raise InputError if one of ``marks`` is a line of it already, whatever its white space
-    (``input.account_exists``), if a line of it gives one of ``variables`` a value (``input.variable_exists``), or if it
-    cannot be read or written.
+    files from elsewhere. With ``private`` it is closed to everybody but its owner first. Raise InputError if one of
+    ``marks`` is a line of it already, whatever its white space (``input.account_exists``), if a line of it gives one of
+    ``variables`` a value (``input.variable_exists``), or if it cannot be read or written.
     """
     try:
         with path.open("r+b", buffering=0) as file:

@@ -109,7 +109,9 @@ def test_a_file_without_secrets_may_be_read_by_others(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="the modes of POSIX")
 @pytest.mark.parametrize("command", ["pass show mail", ""])
-def test_a_file_that_is_added_to_is_closed_to_others_if_it_gets_a_password_command(command: str, tmp_path: Path) -> None:
+def test_a_file_that_is_added_to_is_closed_to_others_if_it_gets_a_password_command(
+    command: str, tmp_path: Path
+) -> None:
     file = tmp_path / "msmtprc"
     file.write_bytes(b"# mine\n")
     file.chmod(0o644)

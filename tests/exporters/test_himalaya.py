@@ -26,6 +26,7 @@ def test_version_2_has_urls_and_no_name() -> None:
     login = {"plain": {"username": str(ADDRESS), "password": {"command": "pass show mail"}}}
     assert found == {
         "default": True,
+        "mailbox": {"alias": {"inbox": "INBOX"}},
         "imap": {"server": "imaps://imap.example.com:993", "sasl": login},
         "smtp": {"server": "smtps://smtp.example.com:465", "sasl": login},
     }
