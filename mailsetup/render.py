@@ -103,12 +103,23 @@ def providers(found: Sequence[Provider], *, as_json: bool, full: bool) -> None:
 
 def formats(items: Sequence[dict[str, object]], *, as_json: bool) -> None:
     """Show the export formats: name, the program it is for, file names, and the versions to choose from, if any."""
-    for item in items:
-        if as_json:
+    if as_json:
+        for item in items:
             write_json(item)
-        else:
-            several = [" ".join(cast("tuple[str, ...]", item[key])) for key in ("files", "versions")]
-            _print(["\t".join(filter(None, [str(item["format"]), str(item["title"]), *several]))])
+        return
+    rows = [
+        (
+            *(str(item[key]) for key in ("format", "title")),
+            *(" ".join(cast("tuple[str, ...]", item[key])) for key in ("files", "versions")),
+        )
+        for item in items
+    ]
+    if _is_terminal():
+        # What the files are called is said with the export, and would leave the programs no room here.
+        without_files = [(name, title, versions) for name, title, _files, versions in rows]
+        _console().print(_table((_("Format"), _("Program"), _("Versions")), without_files, 0))
+    else:
+        _print(["\t".join(filter(None, row)) for row in rows])
 
 
 def paragraph(mark: str, words: str) -> list[str]:

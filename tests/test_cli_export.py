@@ -285,6 +285,16 @@ def test_the_formats_are_listed_for_people_and_for_programs() -> None:
     assert "thunderbird" in [record["format"] for record in records if not record["needs_address"]]
 
 
+def test_a_terminal_shows_the_formats_as_a_table() -> None:
+    environment = {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "dumb"}
+    heading, *lines = run("export", "--list", env=environment).stdout.splitlines()
+    assert re.findall(r"\w+", re.sub(r"\x1b\[[0-9;]*m", "", heading)) == ["Format", "Program", "Versions"]
+    assert not any("\t" in line or len(line) > 80 for line in lines)
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(EXPORTERS)
+    (himalaya,) = [line.split() for line in lines if line.startswith("himalaya ")]
+    assert himalaya == ["himalaya", "himalaya", "2", "1"]
+
+
 @pytest.mark.parametrize("name", [name for name in EXPORTERS if load(name).APPEND and name != "env"])
 def test_accounts_are_added_to_a_file_one_after_the_other(name: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
