@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_ADDRESS_OCTETS = 254  # RFC 5321 §4.5.3.1.3: a path has 256 octets, two of them are angle brackets
 MAX_LOCAL_PART_OCTETS = 64
 MAX_DOMAIN_OCTETS = 253
+MAX_LOGIN_CHARACTERS = 512  # no standard's limit; a template of an address, or what a server made of one, is shorter
 MAX_URL_CHARACTERS = 2048  # no standard's limit; what names a file of settings is much shorter
 
 _DOTS = (".", "\u3002", "\uff0e", "\uff61")  # what UTS 46 takes for a dot: 。 is how Chinese input methods type it
@@ -99,6 +100,11 @@ def parse_url(text: str, schemes: Iterable[str] = ("https",)) -> str | None:
     if parts.scheme not in schemes or "@" in parts.netloc or port == 0 or not target.isascii():
         return None
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{target}"
+
+
+def is_login_name(text: str) -> bool:
+    """Whether a login name, or a template of one, from the network is safe to show and to write into files."""
+    return text.isprintable() and len(text) <= MAX_LOGIN_CHARACTERS
 
 
 def is_subdomain(name: str, parent: str) -> bool:

@@ -8,11 +8,12 @@ their place is read. Fetching, and its limit of 256 KiB, is the caller's busines
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from .address import parse_host, parse_port, parse_url, printable
+from .address import is_login_name, parse_host, parse_port, parse_url, printable
 from .errors import InputError, InvalidConfig
 from .model import (
     PLACEHOLDERS,
@@ -30,6 +31,7 @@ from .xmlfile import read, text_of
 
 MEDIA_TYPE = "text/xml"  # Thunderbird reads anything but text/xml, application/xml and text/rdf as a mere string
 MAX_SERVERS = 64
+MAX_LABEL_CHARACTERS = 100  # no standard's limit; names of providers fit into a column
 
 _PROTOCOLS = {
     ("incomingServer", "imap"): Protocol.IMAP,
@@ -68,6 +70,7 @@ _AUTHENTICATION_WORDS = {
     Authentication.NONE: "none",
 }
 _EMAIL_ADDRESS, _LOCAL_PART, _DOMAIN = PLACEHOLDERS
+_PLACEHOLDER = re.compile("%[A-Z_]+%")
 _USERNAME_FORMS = {
     _EMAIL_ADDRESS: USERNAME_ADDRESS,
     f"{_LOCAL_PART}@{_DOMAIN}": USERNAME_ADDRESS,
@@ -177,7 +180,7 @@ def username_template(form: str) -> str:
 
 def _endpoint(section: ET.Element, domain: str) -> Endpoint:
     username = text_of(section, "username")
-    if not username.isprintable():
+    if not is_login_name(username):
         raise _UnusableError("username", username)
     return Endpoint(
         _PROTOCOLS[section.tag, section.get("type", "").strip()],
@@ -222,6 +225,8 @@ def _authentication(section: ET.Element) -> tuple[Authentication, ...]:
 def _username_form(text: str) -> str:
     if text in (USERNAME_ADDRESS, USERNAME_LOCAL_PART):
         return USERNAME_UNKNOWN  # a literal login name that only looks like one of our words
+    if any(word not in PLACEHOLDERS for word in _PLACEHOLDER.findall(text)):
+        return USERNAME_UNKNOWN  # made of something that clients ask for: %REALNAME%, or a key of an inputField
     return _USERNAME_FORMS.get(text, text or USERNAME_UNKNOWN)
 
 
@@ -276,4 +281,4 @@ def _trimmed(text: str | None) -> str:
 
 def _label(text: str) -> str:
     """A text for people, without characters that could act on a terminal."""
-    return "".join(character for character in text.strip() if character.isprintable())
+    return "".join(character for character in text.strip() if character.isprintable())[:MAX_LABEL_CHARACTERS]

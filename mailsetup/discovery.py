@@ -27,6 +27,7 @@ from .model import (
     Endpoint,
     Lookup,
     NetworkOptions,
+    Notice,
     ProbeResult,
     Protocol,
     ProviderStatus,
@@ -143,7 +144,20 @@ async def discover(
             refused = [key for key, code in failures.items() if code == PRIVATE and key not in curated]
             ranking = rank(reports, address.domain, protocols, verdicts, refused)
     answer = conclude(query, address, reports, ranking, protocols, started, failures)
-    return answer._replace(reports=(*answer.reports, *(_live_report(result) for result in live)))
+    return answer._replace(
+        reports=(*answer.reports, *(_live_report(result) for result in live)),
+        notices=(*_about_name(address), *answer.notices),
+    )
+
+
+def _about_name(address: Address) -> list[Notice]:
+    """The warning that the domain may only look like the one that is meant."""
+    if address.domain == address.domain_unicode:
+        return []
+    from .scripts import is_mixed
+
+    facts = {"domain": address.domain_unicode, "name": address.domain}
+    return [Notice("mixed-script", facts)] if is_mixed(address.domain_unicode) else []
 
 
 class _Connections:

@@ -73,7 +73,7 @@ def reason(candidate: Candidate) -> str:
 
 def headline(answer: Lookup) -> str:
     """The first line of an answer."""
-    name = f"{answer.query}"
+    name = answer.query + _other_form(answer)
     provider = "" if answer.provider is None else f" – {text.provider_name(answer.provider)}"
     match answer.status:
         case Status.FOUND:
@@ -85,6 +85,15 @@ def headline(answer: Lookup) -> str:
         case _:
             words = _("{name}{provider}: no usable settings") if answer.provider else _("{name}: nothing found")
             return words.format(name=name, provider=provider)
+
+
+def _other_form(answer: Lookup) -> str:
+    """An internationalised domain in the form that was not typed: names that look alike differ in one of them."""
+    address = answer.address
+    if address.domain == address.domain_unicode:
+        return ""
+    typed_as_ascii = address.domain in answer.query.lower()
+    return text.in_brackets([address.domain_unicode if typed_as_ascii else address.domain])
 
 
 def preparations(answer: Lookup) -> list[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from .address import parse_host, parse_port, printable
+from .address import is_login_name, parse_host, parse_port, printable
 from .errors import InputError, InvalidConfig
 from .model import (
     USERNAME_ADDRESS,
@@ -101,7 +101,7 @@ def _endpoint(section: ET.Element) -> Endpoint:
     number = parse_port(port)
     if number is None:
         raise _UnusableError("Port", port)
-    if not login.isprintable():
+    if not is_login_name(login):
         raise _UnusableError("LoginName", login)
     # A Windows domain would have to go before the name (DomainRequired), and nobody but the user knows it.
     named = login and login not in _FORMS and not _is_on(section, "DomainRequired")

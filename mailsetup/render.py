@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from . import i18n, layout, text
+from . import __version__, i18n, layout, text
 from .answers import with_others
 from .i18n import _
 
@@ -67,6 +67,12 @@ def lookup(answer: Lookup, *, as_json: bool, everything: bool, explain: bool) ->
         _lookup_on_terminal(shown, explain=explain)
     else:
         _print(layout.lookup_lines(shown, explain=explain))
+    if explain:
+        from datetime import UTC, datetime
+
+        # Whoever is sent the ledger wants to know what made it, and when.
+        now = datetime.now(UTC)
+        _print(["", f"mailsetup {__version__}, {now:%Y-%m-%d %H:%M:%S} UTC, {shown.elapsed_ms:.0f} ms"])
 
 
 def probe(

@@ -43,6 +43,10 @@ _NOTICES = {
     "live-failed": N_(
         "Found, but not working just now: {servers}. `mailsetup probe` says why and what to do about it."
     ),
+    "mixed-script": N_(
+        "The domain {domain} ({name}) mixes letters of several scripts, as imitations of other names do: "
+        "is it the one you mean?"
+    ),
     "private-address": N_("Refused because of private addresses: {hosts}. In a network of your own add --allow-private."),
     "no-incoming": N_("No server for incoming mail was found; ask the operator of {domain}."),
     "no-outgoing": N_("No server for outgoing mail was found; ask the operator of {domain}."),

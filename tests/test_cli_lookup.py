@@ -14,6 +14,7 @@ import pytest
 
 from lab import Lab
 from lab.fakes import SilentUDP
+from mailsetup import __version__
 from names import Hijacker, NameServer
 from product import Finished, run
 
@@ -298,6 +299,9 @@ def test_verification_connects_and_no_verify_does_not(lab: Lab) -> None:
 
 def test_explain_shows_every_source_with_its_answer(lab: Lab) -> None:
     finished = run("lookup", "listed.test", "--explain", *lab.network_options)
+    assert re.fullmatch(
+        rf"mailsetup {__version__}, \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d+ ms", finished.stdout.splitlines()[-1]
+    )
     assert finished.code == 0
     for words in (
         *("providers ", "autoconfig ", "well-known ", "mx ", "_imaps._tcp.listed.test", "_submission._tcp.listed.test"),

@@ -201,6 +201,17 @@ def test_a_file_in_which_no_server_is_usable_says_why() -> None:
     assert error.facts == {"values": "imap port: 0; smtp port: 99999"}
 
 
+@pytest.mark.parametrize("username", ["%REALNAME%", "%USERNAME%", "x-%CUSTOMER_ID%@%EMAILDOMAIN%"])
+def test_a_login_name_made_of_what_only_the_user_knows_is_unknown(username: str) -> None:
+    assert incoming("%EMAILADDRESS%", username).username_form == "unknown"
+
+
+def test_names_without_end_are_not_believed() -> None:
+    (skipped,) = parse(changed("%EMAILADDRESS%", "x" * 100_000)).skipped
+    assert skipped == f"imap username: {'x' * 80}"
+    assert parse(changed("Example Mail", "y" * 100_000)).display_name == "y" * 100
+
+
 @pytest.mark.parametrize("domains", ["", "<domain>%EMAILDOMAIN%</domain>"])
 def test_a_file_for_whoever_asks_covers_the_domain_only_on_its_own_server(domains: str) -> None:
     body = changed("<domain>example.com</domain>", domains)

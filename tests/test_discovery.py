@@ -466,6 +466,14 @@ def discover(query: str, resolver: Resolver, *, online: bool = False, verify: bo
     return run(api.lookup_async(query, online=online, options=options, resolver=resolver))[0]
 
 
+def test_a_domain_in_mixed_scripts_is_pointed_out() -> None:
+    def codes(query: str) -> list[str]:
+        return [notice.code for notice in discover(query, NoNames()).notices]
+
+    assert codes("fred@раураl.example") == ["mixed-script", "no-such-domain"]
+    assert codes("fred@例子.example") == codes("fred@paypal.example") == ["no-such-domain"]
+
+
 def test_a_domain_that_does_not_exist_is_nothing() -> None:
     resolver = NoNames()
     lookup = discover("fred@unknown.example", resolver)

@@ -190,6 +190,18 @@ def test_no_answer_says_what_to_try_next() -> None:
     assert lines[1:] == ["! The domain example.com does not exist. Is it spelled correctly?"]
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("li@例子.中国", "li@例子.中国 (xn--fsqu00a.xn--fiqs8s): nothing found"),
+        ("li@XN--fsqu00a.xn--fiqs8s", "li@XN--fsqu00a.xn--fiqs8s (例子.中国): nothing found"),
+        ("li@example.com", "li@example.com: nothing found"),
+    ],
+)
+def test_an_internationalised_domain_is_shown_in_both_forms(query: str, expected: str) -> None:
+    assert layout.headline(answer(report("autoconfig"), query=query)) == expected
+
+
 def test_the_same_trouble_is_told_once_with_what_helps_against_it() -> None:
     def told(*reports: SourceReport) -> list[str]:
         return layout.lookup_lines(answer(*reports), explain=False)[1:]

@@ -135,6 +135,7 @@ def test_a_login_name_that_needs_a_windows_domain_is_unknown() -> None:
         ("<Port>993", "<Port>0", "IMAP Port: 0"),
         ("<Port>993</Port>", "", "IMAP Port: "),
         ("fred@example.com", "fr\u202eed", "IMAP LoginName: fr\\u202eed"),
+        ("fred@example.com", "f" * 10_000, f"IMAP LoginName: {'f' * 80}"),
     ],
 )
 def test_a_server_that_cannot_be_used_costs_only_itself(old: str, new: str, skipped: str) -> None:

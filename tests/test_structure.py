@@ -61,7 +61,8 @@ ARROWS: dict[str, set[str]] = {
     "fetch": FACTS | {"__init__", "address", "tls", "net", "prober", "sources"},
     "prober": FACTS | {"tls", "net", "wire"},
     "discovery": FACTS
-    | {"answers", "deadline", "fetch", "index", "net", "portal", "prober", "ranking", "resolver", "sources"},
+    | {"answers", "deadline", "fetch", "index", "net", "portal", "prober", "ranking", "resolver", "scripts", "sources"},
+    "scripts": set(),
     "message": FACTS | {"i18n", "wire"},
     "delivery": FACTS | {"net", "prober", "wire"},
     "probing": FACTS
@@ -122,7 +123,8 @@ ARROWS: dict[str, set[str]] = {
     "findings": {"diagnosis", "i18n"},
     "auditing": FACTS | {"address", "clients", "findings", "prober", "probing", "sources", "survey"},
     "options": FACTS | {"__init__", "i18n", "resolver", "tls"},
-    "render": FACTS | {"answers", "conclusion", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
+    "render": FACTS
+    | {"__init__", "answers", "conclusion", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "piped", "probing", "render", "reports", "resolver", "text", "verifying"}

@@ -88,7 +88,7 @@ def interpret(source: str, page: Page, config: ClientConfig) -> Found:
     confidence = Confidence.HIGH if trusted else Confidence.LOW
     return Found(
         tuple(Candidate(endpoint, (evidence,), confidence) for endpoint in config.endpoints),
-        "; ".join(filter(None, (detail, *config.skipped))),
+        "; ".join(filter(None, (detail, "; ".join(config.skipped)[:200]))),
         # The owner's server may serve one file for many domains: it counts, and the ledger says so.
         None if config.covers_domain else "discover.domain_mismatch",
         services=services(source, config),

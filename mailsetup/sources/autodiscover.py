@@ -123,7 +123,7 @@ async def _agreed(location: str, target: Target, net: Net) -> _Statement:
 
 def _found(said: _Statement, evidence: Evidence, target: Target) -> Found:
     candidates = tuple(pointed(endpoint, evidence, target, Confidence.MEDIUM) for endpoint in said.answer.endpoints)
-    return Found(candidates, "; ".join(filter(None, (evidence.detail, *said.answer.skipped))))
+    return Found(candidates, "; ".join(filter(None, (evidence.detail, "; ".join(said.answer.skipped)[:200]))))
 
 
 async def _enquire(location: str, stranger: Address, target: Target, net: Net) -> _Statement:
