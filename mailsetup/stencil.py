@@ -18,7 +18,7 @@ from operator import itemgetter
 from . import api, database
 from .address import parse
 from .index import Index
-from .model import Address, Lookup, Protocol, SourceReport, Status
+from .model import Address, Candidate, Lookup, Protocol, SourceReport, Status
 
 QUERY, LOCAL_PART, DOMAIN, DOMAIN_UNICODE = "\x01", "\x02", "\x03", "\x04"
 ELAPSED_MS = -1.0  # which no clock measures
@@ -72,7 +72,7 @@ class Answers:
         self._index, self._protocols, self._render, self._quote = index, protocols, render, quote
         self._unknown = database.discover(DOMAIN, self._index)
         self._by_domain: dict[tuple[str, bool], Stencil] = {}
-        self._by_kind: dict[tuple[str, bool, bool], tuple[SourceReport, Stencil]] = {}
+        self._by_kind: dict[tuple[str, tuple[Candidate, ...], bool, bool], Stencil] = {}
 
     def line(self, target: str) -> bytes:
         """The answer for ``target``; raise InputError."""
@@ -100,23 +100,23 @@ class Answers:
             return stencil
         if self._index.by_domain(domain) is None:
             return self._cut(self._unknown, bare=bare, international=international)
-        stencil = self._cut(database.discover(domain, self._index), bare=bare, international=international)
         if len(self._by_domain) == _MAX_DOMAINS:
             self._by_domain.clear()
+            self._by_kind.clear()  # where servers are named after the domain, every domain is of a kind of its own
+        stencil = self._cut(database.discover(domain, self._index), bare=bare, international=international)
         self._by_domain[key] = stencil
         return stencil
 
     def _cut(self, report: SourceReport, *, bare: bool, international: bool) -> Stencil:
         """The stencil for ``report`` and every address of such a kind."""
-        kind = (report.locator, bare, international)
-        known = self._by_kind.get(kind)
-        # Two domains of one provider may differ in more than their names, and then so do the reports about them.
-        if known is not None and known[0] == report:
-            return known[1]
-        marks = Address(None if bare else LOCAL_PART, DOMAIN, DOMAIN_UNICODE if international else DOMAIN)
-        timed = report._replace(elapsed_ms=ELAPSED_MS)
-        answer = api.without_network(QUERY, marks, timed, self._protocols, time.monotonic())
-        stencil = Stencil(self._render(answer._replace(elapsed_ms=ELAPSED_MS)))
-        self.given[answer.status] = answer
-        self._by_kind[kind] = (report, stencil)
+        # Domains of one provider may differ in how sure their settings are, and in servers named after them.
+        kind = (report.locator, report.candidates, bare, international)
+        stencil = self._by_kind.get(kind)
+        if stencil is None:
+            marks = Address(None if bare else LOCAL_PART, DOMAIN, DOMAIN_UNICODE if international else DOMAIN)
+            timed = report._replace(elapsed_ms=ELAPSED_MS)
+            answer = api.without_network(QUERY, marks, timed, self._protocols, time.monotonic())
+            stencil = Stencil(self._render(answer._replace(elapsed_ms=ELAPSED_MS)))
+            self.given[answer.status] = answer
+            self._by_kind[kind] = stencil
         return stencil

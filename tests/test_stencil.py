@@ -16,7 +16,7 @@ from mailsetup import answers, api, database, i18n, jsonform
 from mailsetup.address import parse
 from mailsetup.errors import InputError
 from mailsetup.index import Index, encode
-from mailsetup.model import Lookup, Note, Protocol, ProviderStatus, RatedEndpoint, Security, Status
+from mailsetup.model import Confidence, Lookup, Note, Protocol, ProviderStatus, RatedEndpoint, Security, Status
 from mailsetup.stencil import Answers, Stencil
 
 INSTALLED = api.index()
@@ -83,7 +83,9 @@ def cases() -> Index:
             endpoints=(imap._replace(endpoint=imap.endpoint._replace(security=Security.PLAIN)),),
         ),
         active._replace(id="closed", domains=("closed.test",), status=ProviderStatus.DISCONTINUED),
-        active._replace(id="hosted", domains=("one.test", "two.test"), endpoints=(named_after_the_domain(imap),)),
+        active._replace(
+            id="hosted", domains=("one.test", "two.test", "*.below.test"), endpoints=(named_after_the_domain(imap),)
+        ),
     )
 
 
@@ -203,6 +205,26 @@ def test_two_domains_of_one_provider_share_a_text_only_where_the_database_says_t
         ]
 
 
+def test_a_text_is_made_once_for_all_domains_of_which_the_database_says_the_same() -> None:
+    active = provider()
+    known = index(active._replace(domains=("a.test", "b.test", "c.test"), reported_domains=("x.test", "y.test")))
+    rendering = Rendering()
+    made = []
+
+    def text(answer: Lookup) -> str:
+        made.append(answer)
+        return rendering.text(answer)
+
+    stencils = Answers(known, api.ALL_PROTOCOLS, text, rendering.quote)
+    for name in ("a", "x", "b", "y", "c", "x", "unknown", "no"):
+        stencils.line(f"user@{name}.test")
+    assert [(answer.status, [found.confidence for found in answer.incoming[:1]]) for answer in made] == [
+        (Status.FOUND, [Confidence.HIGH]),
+        (Status.FOUND, [Confidence.LOW]),
+        (Status.NOTHING, []),
+    ]
+
+
 def test_an_answer_of_each_status_that_was_given_is_kept() -> None:
     rendering = Rendering()
     stencils = Answers(CASES, api.ALL_PROTOCOLS, rendering.text, rendering.quote)
@@ -245,6 +267,7 @@ def test_subdomains_without_end_do_not_fill_the_memory(monkeypatch: pytest.Monke
     rendering = Rendering()
     stencils = Answers(CASES, api.ALL_PROTOCOLS, rendering.text, rendering.quote)
     for number in range(10):
-        domain = f"n{number}.forms.test"
+        domain = f"n{number}.below.test"
         assert json.loads(stencils.line(domain))["domain"] == domain
         assert len(stencils._by_domain) <= 3
+        assert len(stencils._by_kind) <= 3
