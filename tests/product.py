@@ -21,7 +21,7 @@ _LANGUAGE_VARIABLES = ("MAILSETUP_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 class Finished(NamedTuple):
-    """A command line that has run to its end."""
+    """A command line that has run to its end. As text, its lines end as in Python, on Windows, too."""
 
     code: int
     body: bytes  # standard output
@@ -29,7 +29,7 @@ class Finished(NamedTuple):
 
     @property
     def stdout(self) -> str:
-        return self.body.decode()
+        return _text(self.body)
 
     @property
     def records(self) -> list[Any]:
@@ -48,7 +48,7 @@ def run(*arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = Non
     stdout, stderr = _stream(), _stream()
     with _environment(env or {}), _standard_input(stdin), redirect_stdout(stdout), redirect_stderr(stderr):
         code = main(arguments)
-    return Finished(code, _written(stdout), _written(stderr).decode())
+    return Finished(code, _written(stdout), _text(_written(stderr)))
 
 
 class Server(Protocol):
@@ -78,6 +78,10 @@ def probe(
         *["probe", target, "--timeout", str(timeout_s), *network, *credentials, *arguments],
         stdin=(password or "").encode() + b"\n",
     )
+
+
+def _text(body: bytes) -> str:
+    return body.decode().replace(os.linesep, "\n")
 
 
 def _stream() -> io.TextIOWrapper:
