@@ -8,7 +8,7 @@ lookup that the database answers must not pay for the network.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -304,19 +304,19 @@ def export(
     if isinstance(target, str):
         check_target(exporter, target)
         target = lookup(target, offline=offline)
-    account = account_of(target, display_name)
+    account = account_of(target, display_name, exporter.PROTOCOLS)
     return exporter.render(account._replace(password_command=password_command, client_version=client_version))
 
 
-def account_of(answer: Lookup, display_name: str = "") -> Account:
-    """The account that a lookup describes; raise ExportError if it lacks servers for one direction.
+def account_of(answer: Lookup, display_name: str = "", protocols: Container[Protocol] = frozenset(Protocol)) -> Account:
+    """The account that a lookup describes; raise ExportError if it lacks servers for a direction of ``protocols``.
 
     For a domain it is nobody's in particular: login names are "", and their form is in the endpoints.
     """
     address = answer.address
-    if not answer.incoming:
+    if not answer.incoming and (Protocol.IMAP in protocols or Protocol.POP3 in protocols):
         raise ExportError("export.no_incoming", domain=address.domain)
-    if not answer.outgoing:
+    if not answer.outgoing and Protocol.SMTP in protocols:
         raise ExportError("export.no_outgoing", domain=address.domain)
     return Account(
         address,

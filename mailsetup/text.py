@@ -215,7 +215,10 @@ _ERRORS = {
     "export.no_incoming": N_("there is no server for incoming mail to export"),
     "export.no_outgoing": N_("there is no server for outgoing mail to export"),
     "export.plaintext": N_("only unencrypted servers are known, and those are never exported"),
-    "export.protocol": N_("this format cannot express {protocol}, the only protocol for incoming mail here ({host})"),
+    "export.protocol": N_(
+        "this format cannot express {protocol}, the only protocol for incoming mail here ({host}): use "
+        "--to thunderbird, or another format that has it"
+    ),
     "export.incoming_starttls": N_(
         "this format cannot express STARTTLS for incoming mail ({protocol}); use --to {alternative}"
     ),
@@ -223,7 +226,10 @@ _ERRORS = {
         "{host} accepts only OAuth2 (a login in the browser), which this format cannot express: "
         "use --to thunderbird, or a program that asks for this login; --to steps tells how"
     ),
-    "export.authentication": N_("this format cannot express the login that {host} asks for: {authentication}"),
+    "export.authentication": N_(
+        "this format cannot express the login that {host} asks for ({authentication}): use --to thunderbird, or see "
+        "--to steps"
+    ),
     "export.unsafe_value": N_("this format cannot hold the value “{value}” ({field})"),
     "export.non_ascii": N_("this format can hold only ASCII characters in “{value}” ({field})"),
     "export.username": N_("this format cannot hold the user name “{username}”: the client would change it"),

@@ -293,6 +293,13 @@ def test_an_account_needs_servers_for_both_directions(lookup: Lookup, code: str)
     assert refusal.value.code == code
 
 
+def test_an_account_for_one_direction_needs_no_servers_for_the_other() -> None:
+    sending = api.account_of(answer(report("autoconfig", SMTPS)), protocols=(Protocol.SMTP,))
+    assert (sending.incoming, [server.endpoint for server in sending.outgoing]) == ((), [SMTPS])
+    receiving = api.account_of(answer(report("autoconfig", IMAPS)), protocols=(Protocol.IMAP, Protocol.POP3))
+    assert ([server.endpoint for server in receiving.incoming], receiving.outgoing) == ([IMAPS], ())
+
+
 def test_recommending_what_a_live_connection_disproved_carries_a_warning() -> None:
     reports = [report("autoconfig", IMAPS)]
     ranking = rank(reports, "example.com", verified={IMAPS.key: False})

@@ -179,6 +179,15 @@ def test_an_export_of_a_domain_is_that_of_any_of_its_addresses() -> None:
     assert export(lookup("qq.com"), "thunderbird") == export("user@qq.com", "thunderbird")
 
 
+def test_a_format_for_one_direction_needs_no_servers_for_the_other() -> None:
+    answer = lookup("user@qq.com")
+    assert export(answer._replace(outgoing=()), "mbsync") == export(answer, "mbsync")
+    assert export(answer._replace(incoming=()), "msmtp") == export(answer, "msmtp")
+    for lacking, to in ((answer._replace(outgoing=()), "msmtp"), (answer._replace(incoming=()), "thunderbird")):
+        with pytest.raises(ExportError):
+            export(lacking, to)
+
+
 def test_an_export_says_why_it_is_not_possible() -> None:
     for target, to, code in (
         ("qq.com", "outlook", "export.no_address"),

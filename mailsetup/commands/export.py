@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import click
 
 from .. import api, helptext, layout, options, render, text
@@ -79,6 +81,7 @@ def command(
                 _("--bundle takes an address, but no --to, no -o, no --profile, no --client-version, no --append")
             )
         write = exporting.bundle_writer(target, folder, force=force)
+        needed: Container[Protocol] = ()  # each format says for itself what it lacks
     elif target is None or format_name is None:
         raise click.UsageError(_("give an address and --to FORMAT; `mailsetup export --list` shows the formats"))
     else:
@@ -87,13 +90,14 @@ def command(
             raise click.UsageError(_("--profile says where the account goes: leave out -o, --append and --force"))
         place = exporting.Place(None if output == "-" else output, force=force, append=append, profile=profile)
         write = exporting.writer(exporter, place)
+        needed = exporter.PROTOCOLS
     wanted = wanted_protocols(protocols) | {Protocol.SMTP}
     with render.progress(_("Asking {target} …").format(target=target)):
         answer = api.lookup(target, offline=offline, protocols=wanted, options=options)
     if answer.status is not Status.FOUND:
         click.echo("\n".join(layout.lookup_lines(answer, explain=False)), err=True)
         return exit_code(answer)
-    account = api.account_of(answer, display_name)
+    account = api.account_of(answer, display_name, needed)
     notices = write(account._replace(password_command=password_command, client_version=client_version))
     answer = _for_whoever_has_a_file(answer)
     for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, notices)):
