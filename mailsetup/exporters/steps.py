@@ -399,8 +399,16 @@ def _programs(
         return
     yield _("Labels differ a little from version to version; what counts are the values, which are those of the table.")
     yield ""
+    missing = {client.title: None for client in _CLIENTS}
     for client, values in _filled_in(account, address, incoming, outgoing):
         yield from _program(client, {name: _code(value) if name in _CODE else value for name, value in values.items()})
+        del missing[client.title]
+    if missing:
+        yield _(
+            "Not with these servers, because their forms cannot demand STARTTLS, lack the protocol, or have no place "
+            "for a second user name: {programs}"
+        ).format(programs=", ".join(map(_, missing)))
+        yield ""
 
 
 def _by_password(incoming: tuple[AccountServer, ...]) -> bool:

@@ -232,6 +232,13 @@ def test_clients_without_fields_for_the_user_names_are_left_out_where_those_are_
     assert fields(one_name).keys() == CLIENTS.keys() - {"netease"}
 
 
+def test_clients_that_are_left_out_are_named_so_that_nobody_looks_for_them() -> None:
+    left_out = page(account(server(IMAP, Security.STARTTLS))).text.partition("Not with these servers")[2]
+    assert "Foxmail" in left_out
+    assert "eM Client" not in left_out
+    assert "Not with these servers" not in page(account()).text
+
+
 @pytest.mark.parametrize(
     "source",
     [account(server(IMAP, TLS, Authentication.OAUTH2)), account(server(IMAP), provider=provider("oauth2-only"))],
