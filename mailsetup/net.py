@@ -33,6 +33,7 @@ CONNECTION_ATTEMPT_DELAY_S = 0.25
 # A SYN is repeated after 1, 3 and 7 seconds; what has not answered by then does not answer.
 CONNECT_LIMIT_S = 8.0
 _CHUNK_BYTES = 16 * 1024
+_ERROR_SEM_TIMEOUT = 121  # what Windows tells instead of ETIMEDOUT where a connection is waited for asynchronously
 # What TLS itself may send without a byte for us: a handshake (OpenSSL takes 100 KB of certificates), tickets.
 _MAX_IDLE_BYTES = 256 * 1024
 
@@ -302,7 +303,8 @@ def _connect_failed(error: OSError) -> ConnectFailed:
         return ConnectFailed("tcp.refused")
     if isinstance(error, ConnectionError):
         return ConnectFailed("tcp.reset")
-    if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
+    timed_out = getattr(error, "winerror", None) == _ERROR_SEM_TIMEOUT
+    if timed_out or isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
         return ConnectFailed("tcp.timeout")
     return ConnectFailed("tcp.unreachable", reason=error.strerror or type(error).__name__)
 

@@ -29,7 +29,8 @@ def find(name: str) -> Path:
     if name != DEFAULT:
         # A shell leaves the tilde of --profile=~/… alone, and the command to undo must work in every folder.
         return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111 -- Path.expanduser raises for unknown users
-    found = [profile for root in roots(sys.platform, os.environ, Path.home()) if (profile := started_in(root))]
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises where a service or container has no home
+    found = [profile for root in roots(sys.platform, os.environ, home) if (profile := started_in(root))]
     if not found:
         raise InputError("input.no_profile")
     if len(found) > 1:

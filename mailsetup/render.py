@@ -177,7 +177,8 @@ def progress(message: str) -> Iterator[Callable[[str], None]]:
         line.truncate(console.width - len("* "), overflow="ellipsis")  # it stands behind the mark that moves
         return line
 
-    with console.status(one_line(message)) as status:
+    # The mark is one that every encoding and every font has, those of Windows' console included.
+    with console.status(one_line(message), spinner="line") as status:
         yield lambda words: status.update(one_line(words))
 
 

@@ -5,9 +5,12 @@ Where it takes the program's own process, one is started with what that system l
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,8 +20,12 @@ import dns.resolver
 import pytest
 
 from lab import Authority
-from mailsetup import cli, piped
-from mailsetup.errors import LookupFailed
+from lab.fakes import SilentServer
+from mailsetup import cli, piped, profiles
+from mailsetup.deadline import Deadline
+from mailsetup.errors import InputError, LookupFailed
+from mailsetup.model import AddressResult, NetworkOptions
+from mailsetup.net import Network, _connect_failed
 from mailsetup.resolver import Resolver, system_nameservers
 
 ROOT = Path(__file__).parent.parent
@@ -249,3 +256,73 @@ def test_ctrl_c_while_python_clears_something_up_counts() -> None:
     done = start("-c", interrupted)
     assert (done.returncode, done.stdout) == (130, b"")
     assert done.stderr.strip() == b"mailsetup: interrupted"
+
+
+class AsyncTimeout(OSError):
+    """How Windows ends a wait for a connection that nobody answered; its number says nothing to Python."""
+
+    winerror = 121
+
+
+def test_a_connection_that_windows_gives_up_has_timed_out() -> None:
+    assert _connect_failed(AsyncTimeout(22, "The semaphore timeout period has expired")).code == "tcp.timeout"
+
+
+def test_a_machine_without_ipv6_uses_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.socket
+
+    def without_ipv6(family: int, *rest: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(97, "Address family not supported by protocol")
+        return real(family, *rest)
+
+    async def connect(port: int) -> list[AddressResult]:
+        attempts: list[AddressResult] = []
+        network = Network(NetworkOptions(allow_private=True), Resolver(("127.0.0.1",)), Deadline(5))
+        monkeypatch.setattr("mailsetup.net.socket.socket", without_ipv6)
+        (await network.connect_to(["::1", "127.0.0.1"], port, attempts)).close()
+        return attempts
+
+    with SilentServer() as server:
+        attempts = asyncio.run(connect(server.port))
+    assert attempts == [AddressResult("::1", "failed", "tcp.unreachable"), AddressResult("127.0.0.1", "ok")]
+
+
+def test_who_has_no_home_has_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_name_or_number: object) -> None:
+        raise KeyError
+
+    for variable in ("HOME", "USERPROFILE", "HOMEPATH", "APPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    if sys.platform != "win32":
+        monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(InputError, match=r"input\.no_profile"):
+        profiles.find(profiles.DEFAULT)
+
+
+# What Windows lacks; each import and each use of an event loop's POSIX half has an alternative there.
+POSIX_MODULES = {"crypt", "fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
+POSIX_LOOP = {"add_reader", "add_signal_handler", "add_writer", "create_unix_connection", "connect_read_pipe"}
+
+
+def test_what_windows_lacks_is_used_by_the_lock_of_a_profile_only() -> None:
+    used = set()
+    for path in sorted((ROOT / "mailsetup").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            if isinstance(node, ast.Attribute) and node.attr in POSIX_LOOP:
+                names = [node.attr]
+            used |= {(path.stem, name) for name in names if name in POSIX_MODULES | POSIX_LOOP}
+    assert used == {("profiles", "fcntl")}
+
+
+def test_files_are_opened_with_an_encoding_or_as_bytes() -> None:
+    # The default of Windows is a code page, and Python with -X warn_default_encoding tells who relies on it.
+    arguments = ["-X", "warn_default_encoding", "-W", "error::EncodingWarning", "-m", "mailsetup"]
+    export = ["export", "user@qq.com", "--to", "thunderbird", "--offline"]
+    for command in (export, COMMANDS["lookup"], ["providers", "check"], ["explain", "535"], ["--lang", "zh", "--help"]):
+        done = start(*arguments, *command)
+        assert b"EncodingWarning" not in done.stderr
+        assert b"Traceback" not in done.stderr
