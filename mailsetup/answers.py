@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from .model import (
     Address,
@@ -23,6 +24,7 @@ from .model import (
 from .ranking import Ranking, leaves_domain
 from .roles import assign
 
+MOST_OTHERS = 6  # servers in a warning; the ledger has all of them
 PRIVATE = "dns.private_address"  # what has only such addresses is refused unless the user allows them
 
 
@@ -172,9 +174,12 @@ def _about_trust(
     best = best_per_protocol(ranking.incoming + ranking.outgoing)
     # Guesses are untrusted, too, but for another reason, and they have a warning of their own.
     heard = [candidate for candidate in best if any(e.source != "guess" for e in candidate.evidence)]
-    untrusted = sorted({candidate.endpoint.host for candidate in heard if not candidate.trusted})
+    untrusted = [candidate for candidate in heard if not candidate.trusted]
     if untrusted:
-        notices.append(Notice("untrusted", {"hosts": ", ".join(untrusted)}))
+        hosts = ", ".join(sorted({candidate.endpoint.host for candidate in untrusted}))
+        # A pointer to a hoster's own servers is another risk than servers that anybody could have named.
+        is_hosted = all(any(e.provider or e.source in ("mx", "dns") for e in c.evidence) for c in untrusted)
+        notices.append(Notice("untrusted", {"hosts": hosts, "hosted": "yes" if is_hosted else ""}))
     unproved = sorted({c.endpoint.host for c in best if _rests_on_mentions(c, reports)})
     if unproved:
         notices.append(Notice("unverified", {"hosts": ", ".join(unproved)}))
@@ -187,7 +192,16 @@ def _about_trust(
         notices.append(Notice("live-failed", {"servers": ", ".join(servers)}))
     if ranking.conflicts:
         known = any(report.source == "providers" and report.candidates for report in reports)
-        facts = {"protocols": ", ".join(conflict.protocol.upper() for conflict in ranking.conflicts)}
+        others = (
+            f"{conflict.protocol.upper()} {host} ({source})"
+            for conflict in ranking.conflicts
+            for source, hosts in conflict.others.items()
+            for host in hosts
+        )
+        facts = {
+            "protocols": ", ".join(conflict.protocol.upper() for conflict in ranking.conflicts),
+            "others": ", ".join(islice(others, MOST_OTHERS)),
+        }
         notices.append(Notice("stale" if known else "conflict", facts))
     failed = [report for report in reports if report.status is Status.FAILED]
     if failed:

@@ -25,6 +25,11 @@ from .model import (
     Status,
 )
 
+# In place of "untrusted", if all that could be forged is which known provider it is.
+_HOSTED = N_(
+    "That this provider has the domain's mail was found through DNS, which anyone on the way could have changed. "
+    "The servers are the provider's own: {hosts}"
+)
 _NOTICES = {
     "plaintext": N_(
         "Unencrypted settings exist (--all lists them). Anyone on the way could read the password: do not use them."
@@ -34,9 +39,10 @@ _NOTICES = {
         "Compare with what your provider says before you type a password."
     ),
     "degraded": N_("Not every source could be asked, so a better answer may exist: {sources}"),
-    "conflict": N_("Sources disagree about {protocols}; --explain shows who says what."),
+    "conflict": N_("Sources disagree about {protocols}. Named as well: {others}. --explain shows who says what."),
     "stale": N_(
-        "The database and what the domain publishes today differ for {protocols}; --explain shows who says what."
+        "The database and what the domain publishes today differ for {protocols}. Named today: {others}. "
+        "--explain shows who says what."
     ),
     "cross-domain": N_("Servers outside {domain} are named without proof that its owner wanted that: {hosts}"),
     "guessed": N_("Some settings are guesses that a live connection confirmed; nobody published them."),
@@ -47,7 +53,9 @@ _NOTICES = {
         "The domain {domain} ({name}) mixes letters of several scripts, as imitations of other names do: "
         "is it the one you mean?"
     ),
-    "private-address": N_("Refused because of private addresses: {hosts}. In a network of your own add --allow-private."),
+    "private-address": N_(
+        "Refused because of private addresses: {hosts}. In a network of your own add --allow-private."
+    ),
     "no-incoming": N_("No server for incoming mail was found; ask the operator of {domain}."),
     "no-outgoing": N_("No server for outgoing mail was found; ask the operator of {domain}."),
     "no-such-domain": N_("The domain {domain} does not exist. Is it spelled correctly?"),
@@ -129,7 +137,9 @@ _ERRORS = {
     "input.bad_host": N_("{query}: the host name is not valid"),
     "input.bad_port": N_("{query}: the port must be a number from 1 to 65535"),
     "input.no_username": N_("no user name is known for {host}: give one with --user"),
-    "input.bad_credentials": N_("the user name or password contains a line break, a NUL character or bytes that are not UTF-8"),
+    "input.bad_credentials": N_(
+        "the user name or password contains a line break, a NUL character or bytes that are not UTF-8"
+    ),
     "input.password_needed": N_(
         "there is no terminal to ask for the password: use --password-stdin or --password-command"
     ),
@@ -297,6 +307,8 @@ ERROR_CODES = frozenset(_ERRORS)
 
 def notice(item: Notice) -> str:
     """The sentence for a warning."""
+    if item.code == "untrusted" and item.facts.get("hosted"):
+        return fill(_HOSTED, item.facts)
     if item.code in _NOTICES:
         return fill(_NOTICES[item.code], item.facts)
     from .diagnosis import diagnose  # see the head of this file

@@ -168,6 +168,9 @@ def test_the_provider_behind_the_mx_counts_if_the_servers_are_its_own() -> None:
     lookup = answer(via_mx)
     assert lookup.provider == hoster
     assert codes(lookup) == ["app-password", "untrusted"]
+    assert facts(lookup, "untrusted") == {"hosts": "imap.example.com, smtp.example.com", "hosted": "yes"}
+    named_by_anybody = report("srv", endpoint(POP3, "b.example.com", 995))
+    assert facts(answer(via_mx, named_by_anybody), "untrusted")["hosted"] == ""
     elsewhere = endpoint(host="mail.example.org"), endpoint(SMTP, "mail.example.org", 465)
     assert answer(report("autoconfig", *elsewhere), via_mx).provider is None  # mail passes through the hoster only
     assert answer(report("autoconfig", IMAPS, SMTPS), via_mx).provider == hoster
@@ -190,14 +193,14 @@ def test_a_closed_provider_behind_the_mx_is_named() -> None:
 def test_servers_that_nobody_vouches_for_are_named() -> None:
     lookup = answer(report("srv", IMAPS, SMTPS))
     assert codes(lookup) == ["untrusted"]
-    assert facts(lookup, "untrusted") == {"hosts": "imap.example.com, smtp.example.com"}
+    assert facts(lookup, "untrusted") == {"hosts": "imap.example.com, smtp.example.com", "hosted": ""}
     assert codes(answer(report("srv", IMAPS, SMTPS), report("ispdb", IMAPS, SMTPS))) == []
 
 
 def test_only_the_best_of_each_protocol_must_be_vouched_for() -> None:
     assert codes(answer(report("ispdb", IMAPS), report("http-autoconfig", endpoint(port=1993)))) == []
     lookup = answer(report("ispdb", IMAPS), report("srv", SMTPS))
-    assert facts(lookup, "untrusted") == {"hosts": "smtp.example.com"}
+    assert facts(lookup, "untrusted")["hosts"] == "smtp.example.com"
 
 
 def test_srv_that_leads_elsewhere_is_said() -> None:
@@ -211,10 +214,10 @@ def test_srv_that_leads_elsewhere_is_said() -> None:
 def test_sources_that_disagree_are_a_conflict_and_with_the_database_it_is_stale() -> None:
     lookup = answer(report("autoconfig", IMAPS), report("ispdb", OLD))
     assert codes(lookup) == ["conflict"]
-    assert facts(lookup, "conflict") == {"protocols": "IMAP"}
+    assert facts(lookup, "conflict") == {"protocols": "IMAP", "others": "IMAP old.example.com (ispdb)"}
     lookup = answer(known(provider(endpoints=(OLD, endpoint(SMTP, "old.example.com", 465)))), report("ispdb", IMAPS))
     assert codes(lookup) == ["stale"]
-    assert facts(lookup, "stale") == {"protocols": "IMAP"}
+    assert facts(lookup, "stale") == {"protocols": "IMAP", "others": "IMAP imap.example.com (ispdb)"}
 
 
 def test_a_service_that_is_not_offered_is_said_once_and_only_if_no_other_name_offers_it() -> None:

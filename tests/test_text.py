@@ -125,8 +125,8 @@ def test_words_use_only_facts_that_come_with_the_code(code: str, facts: set[str]
 @pytest.mark.parametrize(
     ("code", "facts"),
     [
-        ("conflict", {"protocols"}),
-        ("stale", {"protocols"}),
+        ("conflict", {"protocols", "others"}),
+        ("stale", {"protocols", "others"}),
         ("no-client-access", {"provider", "help"}),
         ("discontinued", {"provider", "help"}),
         *((code, {"provider", "help"}) for code in ("auth-code", "app-password", "oauth2-only", "imap-id")),
@@ -143,6 +143,12 @@ def test_every_warning_of_the_contract_has_a_sentence(code: str) -> None:
     sentence = text.notice(Notice(code))
     assert sentence[0].isupper()
     assert "{" not in sentence
+
+
+def test_a_pointer_to_a_known_provider_is_not_called_what_servers_that_anybody_named_are() -> None:
+    words = [text.notice(Notice("untrusted", {"hosts": "imap.qq.com", "hosted": hosted})) for hosted in ("", "yes")]
+    assert ["before you type a password" in sentence for sentence in words] == [True, False]
+    assert all("imap.qq.com" in sentence for sentence in words)
 
 
 def test_every_demand_of_a_provider_in_the_database_has_a_sentence() -> None:
