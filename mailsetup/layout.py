@@ -190,6 +190,28 @@ def lookup_rows(answer: Lookup) -> list[tuple[str, ...]]:
     ]
 
 
+def narrow_lookup(answer: Lookup) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
+    """Headings and rows of the settings without what is the same for all of them, and lines that say it once."""
+    columns, rows = lookup_columns(), lookup_rows(answer)
+    same = [place for place in (4, 5) if len({row[place] for row in rows}) == 1]  # user name, log in with
+    kept = [place for place in range(len(columns)) if place not in same]
+    return (
+        tuple(columns[place] for place in kept),
+        [tuple(row[place] for place in kept) for row in rows],
+        [text.introduced(columns[place], rows[0][place]) for place in same],
+    )
+
+
+def narrowest_lookup_lines(answer: Lookup) -> list[str]:
+    """The settings without a table: nothing in them is broken into lines."""
+    names = lookup_columns()[4:]
+    lines = []
+    for protocol, host, port, encryption, *further in lookup_rows(answer):
+        lines.append(f"{protocol} {host}:{port} {encryption}")
+        lines += [f"  {text.introduced(name, value)}" for name, value in zip(names, further, strict=True)]
+    return lines
+
+
 def reasons(answer: Lookup) -> list[str]:
     """One line per group of settings: where they come from."""
     groups: dict[str, list[str]] = {}

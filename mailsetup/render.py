@@ -211,11 +211,21 @@ def _is_terminal() -> bool:
 
 
 def _console() -> Console:
+    import shutil
+
     from rich.console import Console
 
     # Emoji codes and markup in values must stay what they are. Rich's own reading of NO_COLOR leaves bold and dim.
     plain = bool(os.environ.get("NO_COLOR"))
-    return Console(highlight=False, emoji=False, markup=False, color_system=None if plain else "auto")
+    size = shutil.get_terminal_size()  # rich would take a terminal that can only print lines for 80 columns wide
+    return Console(
+        highlight=False,
+        emoji=False,
+        markup=False,
+        color_system=None if plain else "auto",
+        width=size.columns,
+        height=size.lines,
+    )
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *whole: int) -> Table:
@@ -248,7 +258,7 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
     console.print(Text(layout.headline(answer), style="bold"))
     if answer.incoming or answer.outgoing:
         console.print()
-        console.print(_table(layout.lookup_columns(), layout.lookup_rows(answer), 1))
+        _settings_on_terminal(console, answer)
         console.print()
     if steps := layout.preparations(answer):
         console.print(Text(_("Before it works:"), style="bold"))
@@ -257,7 +267,8 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
         console.print()
     for line in layout.warnings(answer):
         _hanging(console, "! ", line, style="yellow")
-    for line in (*layout.reasons(answer), *layout.services(answer), *layout.links(answer)):
+    sources = [_("Source: {reason}").format(reason=line) for line in layout.reasons(answer)]
+    for line in (*sources, *layout.services(answer), *layout.links(answer)):
         _hanging(console, "", line, style="dim")
     if (next_step := layout.suggestion(answer)) is not None:
         _hanging(console, "", next_step)
@@ -265,6 +276,25 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
         console.print()
         for position, line in enumerate(layout.narrow_ledger_lines(answer)):
             console.print(Text(line, style="" if position else "bold"), soft_wrap=True)
+
+
+def _settings_on_terminal(console: Console, answer: Lookup) -> None:
+    """The settings in the widest form that fits: broken into lines, a host or user name could not be copied."""
+    from rich.measure import Measurement
+
+    lines = layout.narrowest_lookup_lines(answer)
+    unlimited = console.options.update(max_width=10_000)
+    for columns, rows, below in (
+        (layout.lookup_columns(), layout.lookup_rows(answer), []),
+        layout.narrow_lookup(answer),
+    ):
+        table = _table(columns, rows, *range(len(columns)))
+        if Measurement.get(console, unlimited, table).maximum <= console.width:
+            console.print(table)
+            lines = below
+            break
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Provider | None) -> None:

@@ -14,9 +14,11 @@ import pytest
 
 from lab import Lab
 from lab.fakes import SilentUDP
-from mailsetup import __version__
+from mailsetup import __version__, api, i18n
+from mailsetup.text import cells
 from names import Hijacker, NameServer
 from product import Finished, run
+from terminal import posix, session
 
 REPOSITORY = Path(__file__).parent.parent
 IMAP = ("imap", "mail.example.test", 993, "tls")
@@ -567,3 +569,25 @@ def test_a_pipe_gets_plain_text() -> None:
     stdout = run("lookup", "user@qq.com", "--offline").stdout
     assert "\x1b" not in stdout
     assert re.search(r"^IMAP +imap\.qq\.com +993 +SSL/TLS +user@qq\.com", stdout, re.MULTILINE)
+
+
+@posix
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize("columns", [44, 60, 80, 100, 200])
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [("a.long.name@163.com", {"a.long.name@163.com"}), ("user@icloud.com", {"user", "user@icloud.com"})],
+)
+def test_settings_fit_a_terminal_of_any_width_and_can_be_copied_whole(
+    address: str, names: set[str], columns: int, language: str, tmp_path: Path
+) -> None:
+    with session("lookup", "--offline", address, folder=tmp_path, language=language, columns=columns) as terminal:
+        shown = terminal.end().shown
+    _headline, _empty, *lines = shown.splitlines()
+    settings = lines[: lines.index("")]
+    assert max(map(cells, map(str.rstrip, settings))) <= columns
+    words = [word for line in settings for word in re.split(r"[ ：]+", line)]
+    for known in api.lookup(address, offline=True).incoming + api.lookup(address, offline=True).outgoing:
+        assert {known.endpoint.host, f"{known.endpoint.host}:{known.endpoint.port}"} & set(words)
+    assert names <= set(words)
+    assert {"SSL/TLS", "STARTTLS"} & set(words)
