@@ -84,12 +84,19 @@ def page(providers: Sequence[Provider], language: str) -> str:
 
 def settings(provider: Provider) -> tuple[Candidate, ...]:
     """What the pages recommend: the first encrypted server of each protocol, or ()."""
-    # Where only an old list says that the domains are here, sound servers make nothing sure.
-    known = provider.domains or provider.mx or not provider.reported_domains
-    at_most = Confidence.HIGH if known else Confidence.LOW
+    # Where only a list says that the domains are here, sound servers make nothing sure.
+    if sure_domains(provider) or provider.mx or not (provider.domains or provider.reported_domains):
+        at_most = Confidence.HIGH
+    else:
+        at_most = Confidence.MEDIUM if provider.domains else Confidence.LOW
     evidence = Evidence(database.NAME, provider.id, trusted=True)
     candidates = database.candidates(provider, evidence, "%EMAILDOMAIN%", "%MX%", at_most=at_most)
     return best_per_protocol(item for item in candidates if item.endpoint.security is not Security.PLAIN)
+
+
+def sure_domains(provider: Provider) -> list[str]:
+    """Its mail domains without those that only one list names."""
+    return [domain for domain in provider.domains if domain not in provider.listed_domains]
 
 
 def is_chinese(provider: Provider) -> bool:
@@ -269,8 +276,11 @@ def _block(provider: Provider, title: str) -> list[str]:
     needed = [note for note in provider.notes if note.code in provider.needs]
     further = [note for note in text.notes(provider) if note not in needed]
     paragraphs = [f"### {escape(title)}"]
-    if provider.domains:
-        paragraphs.append(_names(provider.domains, provider.id))
+    if sure := sure_domains(provider):
+        paragraphs.append(_names(sure, provider.id))
+    if provider.listed_domains:
+        names = _names(provider.listed_domains, provider.id)
+        paragraphs.append(_("Domains that only one list names: {domains}").format(domains=names))
     if provider.reported_domains:
         names = _names(provider.reported_domains, provider.id)
         paragraphs.append(_("Reported domains: {domains}").format(domains=names))

@@ -41,7 +41,8 @@ from .yamlfile import Fault, YamlFile
 T = TypeVar("T")
 
 KEYS = (
-    *("id", "name", "name_zh", "status", "domains", "reported_domains", "mx", "spf", "autodiscover", "server_domains"),
+    *("id", "name", "name_zh", "status", "domains", "listed_domains", "reported_domains"),
+    *("mx", "spf", "autodiscover", "server_domains"),
     *("username", "authentication", "imap", "pop3", "smtp", "needs", "notes", "conflicts", "wrong_hosts"),
     *("webmail", "help", "sources"),
 )
@@ -197,6 +198,7 @@ class _Entry:
         name = self._read("name", self._file.text) or ""
         status = ProviderStatus(self._read("status", self._status) or ProviderStatus.ACTIVE)
         domains = self._read("domains", lambda node: self._patterns("domains", node, suffix="*.")) or ()
+        listed = self._read("listed_domains", lambda node: self._patterns("domains", node, suffix="*.")) or ()
         reported = self._read("reported_domains", lambda node: self._patterns("domains", node, suffix="*.")) or ()
         mx = self._read("mx", lambda node: self._patterns("mx", node, suffix=".")) or ()
         spf = self._read("spf", lambda node: self._patterns("spf", node, suffix=".")) or ()
@@ -214,7 +216,8 @@ class _Entry:
             name=name,
             name_zh=self._read("name_zh", self._file.chinese) or (name if status in _GATEWAYS else f"{name}邮箱"),
             status=status,
-            domains=domains,
+            domains=domains + listed,
+            listed_domains=listed,
             reported_domains=reported,
             mx=mx,
             spf=spf,

@@ -78,9 +78,7 @@ def discover(domain: str, index: Index) -> SourceReport:
     if provider is None:
         return SourceReport(NAME, domain, Status.NOTHING)
     evidence = Evidence(NAME, provider.id, trusted=True, detail=support(provider))
-    # Sound servers do not help if the domain is not there any more.
-    at_most = Confidence.LOW if _is_only_reported(domain, provider) else Confidence.HIGH
-    found = candidates(provider, evidence, domain, at_most=at_most)
+    found = candidates(provider, evidence, domain, at_most=_at_most(domain, provider))
     return SourceReport(NAME, provider.id, Status.FOUND, found, detail=evidence.detail, provider=provider)
 
 
@@ -132,13 +130,15 @@ def _owners(index: Index) -> dict[str, str]:
     }
 
 
-def _is_only_reported(domain: str, provider: Provider) -> bool:
-    """Whether the pattern that led from ``domain`` to ``provider`` is one of its reported domains."""
+def _at_most(domain: str, provider: Provider) -> Confidence:
+    """How sure it can be that ``domain`` is the provider's: sound servers do not help if it is not, or not any more."""
     pattern, parent = domain, domain
     while pattern not in provider.domains and pattern not in provider.reported_domains and "." in parent:
         parent = parent.partition(".")[2]
         pattern = "*." + parent
-    return pattern in provider.reported_domains
+    if pattern in provider.reported_domains:
+        return Confidence.LOW
+    return Confidence.MEDIUM if pattern in provider.listed_domains else Confidence.HIGH
 
 
 def _filled_in(endpoint: Endpoint, domain: str, mx_host: str) -> Endpoint:

@@ -35,7 +35,7 @@ from .model import (
 )
 
 MAGIC = "mailsetup-index"
-VERSION = "3"
+VERSION = "4"
 PATH = os.path.join(os.path.dirname(__file__), "providers.idx")  # noqa: PTH118, PTH120  # pathlib takes 5 ms to load
 _ITEM, _PART = "\x1f", "\x1e"
 _AUTODISCOVER, _SPF = "autodiscover ", "spf "  # no name has a space
@@ -181,6 +181,7 @@ def _encode_record(provider: Provider) -> str:
     fields = [
         *map(_plain, (provider.id, provider.name, provider.name_zh, provider.status)),
         _join(map(_plain, provider.domains)),
+        _join(map(_plain, provider.listed_domains)),
         _join(map(_plain, provider.reported_domains)),
         _join(map(_plain, provider.mx)),
         _join(map(_plain, provider.spf)),
@@ -207,6 +208,7 @@ def _decode_record(line: str) -> Provider:
         name_zh,
         status,
         domains,
+        listed_domains,
         reported_domains,
         mx,
         spf,
@@ -226,6 +228,7 @@ def _decode_record(line: str) -> Provider:
         name_zh=name_zh,
         status=ProviderStatus(status),
         domains=_split(domains),
+        listed_domains=_split(listed_domains),
         reported_domains=_split(reported_domains),
         mx=_split(mx),
         spf=_split(spf),

@@ -117,6 +117,7 @@ def provider_object(provider: Provider) -> Object:
         "name_zh": provider.name_zh,
         "status": provider.status,
         "domains": provider.domains,
+        "listed_domains": provider.listed_domains,
         "reported_domains": provider.reported_domains,
         "mx": provider.mx,
         "spf": provider.spf,

@@ -409,7 +409,12 @@ def provider_lines(provider: Provider) -> list[str]:
     lines = [f"{provider.id}: {provider.name} / {provider.name_zh}"]
     if provider.status is not ProviderStatus.ACTIVE:
         lines.append(text.provider_status(provider.status))
-    lines.append(_("Domains: {domains}").format(domains=", ".join(provider.domains) or "–"))
+    sure = [domain for domain in provider.domains if domain not in provider.listed_domains]
+    lines.append(_("Domains: {domains}").format(domains=", ".join(sure) or "–"))
+    if provider.listed_domains:
+        lines.append(
+            _("Domains that only one list names: {domains}").format(domains=", ".join(provider.listed_domains))
+        )
     if provider.reported_domains:
         lines.append(_("Reported domains: {domains}").format(domains=", ".join(provider.reported_domains)))
     for name, patterns in (("MX", provider.mx), ("SPF", provider.spf), ("Autodiscover", provider.autodiscover)):

@@ -215,7 +215,8 @@ class Provider(NamedTuple):
     webmail: str | None
     help: str | None
     origins: tuple[Origin, ...]
-    reported_domains: tuple[str, ...] = ()  # mail domains that only an old or unchecked list puts here
+    listed_domains: tuple[str, ...] = ()  # those of ``domains`` that only one list puts here
+    reported_domains: tuple[str, ...] = ()  # further ones that only an old or unchecked list puts here
     spf: tuple[str, ...] = ()  # names in customers' SPF records, or suffixes with a leading dot
     autodiscover: tuple[str, ...] = ()  # hosts that customers' autodiscover or autoconfig names point to
     conflicts: tuple[Conflict, ...] = ()

@@ -624,6 +624,14 @@ def test_a_domain_belongs_to_one_entry_whoever_reports_it() -> None:
     assert [fault.partition(" ")[2] for fault in faults_of(text)] == ["example.com is already in line 4"]
 
 
+def test_domains_that_one_list_names_are_domains_like_others_and_marked() -> None:
+    [provider] = compiled(changed("  mx: ", "  listed_domains: [example.info]\n  mx: "))
+    assert provider.domains == ("example.com", "*.example.org", "example.info")
+    assert provider.listed_domains == ("example.info",)
+    twice = changed("  mx: ", "  listed_domains: [example.com]\n  mx: ")
+    assert [fault.partition(" ")[2] for fault in faults_of(twice)] == ["example.com is already in line 4"]
+
+
 def test_names_in_spf_records_may_begin_with_an_underscore() -> None:
     [provider] = compiled(changed("  mx: ", "  spf: [_spf.example.com, .mail.example.com]\n  mx: "))
     assert provider.spf == ("_spf.example.com", ".mail.example.com")

@@ -77,6 +77,13 @@ def test_a_reported_domain_is_never_surer_than_low_however_sound_the_servers() -
         assert {c.confidence for c in reported.candidates} == {Confidence.LOW}
 
 
+def test_a_domain_that_one_list_names_is_never_surer_than_medium_however_sound_the_servers() -> None:
+    domains = ("example.com", "example.net", "*.example.org")
+    entry = provider(domains=domains)._replace(listed_domains=domains[1:])
+    for domain, confidence in (("example.com", "high"), ("example.net", "medium"), ("a.example.org", "medium")):
+        assert {c.confidence for c in database.discover(domain, index(entry)).candidates} == {confidence}
+
+
 def test_hosts_are_named_after_the_domain_or_the_exchanger_where_the_entry_says_so() -> None:
     entry = provider(endpoints=(endpoint(host="mail.%EMAILDOMAIN%"), endpoint(SMTP, "%MX%", 465)))
     named = database.candidates(entry, evidence("mx"), "example.net", "w1.example.com")

@@ -277,7 +277,8 @@ def test_a_provider_in_full() -> None:
     entry = provider(mx=(".mx.example.com",), wrong_hosts=("mail.example.com",), needs=("imap-id",))
     value = written(jsonform.provider_object(entry))
     assert set(value) == PROVIDER | {
-        *("domains", "reported_domains", "mx", "spf", "autodiscover", "endpoints", "needs", "conflicts"),
+        *("domains", "listed_domains", "reported_domains", "mx", "spf", "autodiscover", "endpoints", "needs"),
+        "conflicts",
         *("wrong_hosts", "sources", "evidence", "checked"),
     }
     assert [set(item) for item in value["endpoints"]] == [ENDPOINT - {"username", "evidence"}] * 2

@@ -214,7 +214,7 @@ def test_the_same_trouble_is_told_once_with_what_helps_against_it() -> None:
     assert told(*damaged) == [
         "! could not ask autoconfig: autoconfig of example.com (xml.dtd: file with DTD: refused)",
         "! could not ask pacc: pacc of example.com (pacc.digest_mismatch: digest does not match)",
-        "Ask the operator of example.com for the settings; --explain shows what was asked.",
+        "Ask the operator of example.com for the settings; `mailsetup lookup --explain example.com` shows what was asked.",
     ]
     assert "--timeout" in told(*damaged, failed("ispdb"))[-1]
 
@@ -378,6 +378,11 @@ def test_what_others_say_about_a_provider_is_shown_with_the_rule_by_which_it_los
     lines = layout.provider_lines(entry)
     assert "Reported domains: example.net" in lines
     assert "SPF: _spf.example.com" in lines
+    one_list = entry._replace(domains=("example.com", "example.info"), listed_domains=("example.info",))
+    assert layout.provider_lines(one_list)[1:3] == [
+        "Domains: example.com",
+        "Domains that only one list names: example.info",
+    ]
     assert "Autodiscover: ad.example" in lines
     assert "  others say SMTP smtp.old.example:587 STARTTLS (K-9, a list): the service has moved from there" in lines
 

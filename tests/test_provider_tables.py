@@ -277,6 +277,10 @@ def test_domains_that_only_an_old_list_names_are_marked_and_nothing_about_them_i
     (part,) = (part for part in parse(page(compiled(entry), "en")) if part.level == 3)
     assert "Reported domains: a.example" in part.words
     assert part.rows[0][-1] == "unsure"
+    entry = entry.replace("reported_domains", "listed_domains")
+    (part,) = (part for part in parse(page(compiled(entry), "en")) if part.level == 3)
+    assert "Domains that only one list names: a.example" in part.words
+    assert part.rows[0][-1] == "likely"
 
 
 # Escaping

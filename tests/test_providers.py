@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsetup import api, compiler
+from mailsetup import api, compiler, database
 from mailsetup.index import MAGIC, VERSION, Index, encode
 from mailsetup.model import (
     HOST_PLACEHOLDERS,
@@ -458,6 +458,13 @@ def test_a_server_is_no_surer_than_its_sources(row: str) -> None:
     assert {confidence for e, confidence in provider.endpoints if e.protocol == protocol} == {"medium"}
 
 
+@pytest.mark.parametrize("domain", ["aim.com", "123mail.org", "email.de", "vk.com", "nyu.edu", "gmx.co.uk"])
+def test_nothing_is_sure_about_a_domain_that_one_list_names(domain: str) -> None:
+    candidates = database.discover(domain, INDEX).candidates
+    assert candidates
+    assert "high" not in {candidate.confidence for candidate in candidates}
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what the build step reads, so that no test writes into the real one."""
@@ -564,7 +571,7 @@ def test_the_example_in_the_document_is_a_valid_file() -> None:
     ("fault", "message"),
     [
         (b"\xff", "this is not UTF-8"),
-        (b"\t- id: x\n", "this is not YAML: found character '\\t' that cannot start any token"),
+        (b"\t- id: x\n", "there is a tab here: use spaces"),
         (b"- id: x\n  nonsense: 1\n", "unknown key nonsense, known are: "),
         (b"- id: [x]\n", "a single value is expected here"),
         (b"- id: x\n  imap: [imap..example.com:993 tls]\n", "imap..example.com is not a host name"),
