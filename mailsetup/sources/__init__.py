@@ -40,7 +40,8 @@ NOTHING_CODES = frozenset(
 )
 # Client errors that ask to come back later or elsewhere (RFC 9110 §15.5, RFC 8470, RFC 6585); any other 4xx is a "no".
 _TRY_LATER = frozenset({"408", "421", "425", "429"})
-_PLACES = frozenset({"url", "name", "host", "domain"})  # facts that say what was asked
+_PLACES = frozenset({"url", "name", "host"})  # facts that say what was asked
+_NUMBERS = frozenset({"line", "column", "limit"})  # facts that say nothing without their names
 
 
 class MXRecord(NamedTuple):
@@ -214,6 +215,7 @@ def means_nothing(error: MailsetupError) -> bool:
 
 
 def _facts(error: MailsetupError, locator: str) -> str:
-    """The error's facts, without the names and addresses that only repeat what was asked."""
-    facts = sorted(error.facts.items())
-    return ", ".join(value for name, value in facts if name not in _PLACES or value not in locator)
+    """The error's facts, without the domain, and without names and addresses that only repeat what was asked."""
+    facts = sorted(fact for fact in error.facts.items() if fact[0] != "domain")
+    told = ((name, value) for name, value in facts if name not in _PLACES or value not in locator)
+    return ", ".join(f"{name} {value}" if name in _NUMBERS else value for name, value in told)

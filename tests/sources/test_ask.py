@@ -75,6 +75,25 @@ def test_the_detail_does_not_repeat_what_was_asked() -> None:
     assert report.detail == "503, https://e/y"
 
 
+@pytest.mark.parametrize(
+    ("failure", "detail"),
+    [
+        (InvalidConfig("xml.syntax", line="5", column="13"), "column 13, line 5"),
+        (
+            InvalidConfig("discover.domain_mismatch", domain="asked.example", covers="a.example, b.example"),
+            "a.example, b.example",
+        ),
+    ],
+    ids=str,
+)
+def test_the_detail_can_be_understood_without_the_names_of_the_facts(failure: InvalidConfig, detail: str) -> None:
+    async def question() -> Found:
+        raise failure
+
+    report, _seconds = run(ask("mx-autoconfig", "https://d/x", question))
+    assert report.detail == detail
+
+
 @pytest.mark.parametrize("bug", [ValueError("x"), KeyError("x"), MailsetupError("data.index_missing")], ids=repr)
 def test_any_other_exception_is_a_bug_and_propagates(bug: Exception) -> None:
     async def question() -> Found:
