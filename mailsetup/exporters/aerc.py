@@ -40,7 +40,8 @@ APPEND = True
 JUDGED_BY = "client"
 WHERE = N_(
     "Put the file at ~/.config/aerc/accounts.conf (on a Mac ~/Library/Preferences/aerc/accounts.conf), readable by you "
-    "only (chmod 600: aerc insists), and start aerc. Without a password command aerc asks for the password."
+    "only (chmod 600: aerc insists), and start aerc. Without a password command aerc asks for the password. If the "
+    "provider has another name than Sent for the folder of sent mail, write it after copy-to."
 )
 
 _INTERPOLATION = re.compile(r"%\(.+?\)s")

@@ -41,7 +41,8 @@ JUDGED_BY = "client"
 WHERE = N_(
     "Put the file at ~/.config/mutt/muttrc (NeoMutt: ~/.config/neomutt/neomuttrc), or name it with -F. To check it: "
     "mutt -F {file} -D shows what was read, and “Error in” what was not. With POP3, the key G fetches the mail. "
-    "Without a password command the program asks for the password."
+    "Without a password command the program asks for the password. If the provider has other names than Sent and "
+    "Drafts for these folders, write them into record and postponed."
 )
 
 _SCHEMES = {Protocol.IMAP: "imap", Protocol.POP3: "pop", Protocol.SMTP: "smtp"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -128,18 +129,25 @@ class User:
         }
 
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a client to its end."""
-        return subprocess.run(
-            self.command(*command),
+        """Run a client to its end, which is that of everything it has started, too."""
+        words = self.command(*command)
+        with subprocess.Popen(
+            words,
             env=self.environment,
             cwd=self.home,
-            input=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="surrogateescape",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(stdin, _TIMEOUT_S)
+            finally:
+                with suppress(ProcessLookupError):  # none of them is left
+                    os.killpg(process.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
 @contextmanager
