@@ -94,9 +94,16 @@ CODES = frozenset(_WORDS)
 def usable(results: Results) -> tuple[ProbeResult, ...]:
     """The settings to use: the first for receiving and the first for sending that has been proved, best first.
 
-    IMAP comes before POP3, which shows the inbox only; unencrypted settings never count.
+    IMAP comes before POP3, which shows the inbox only; unencrypted settings never count, nor does a server that was not
+    logged in to because another has refused the login: that one is no worse.
     """
-    proved = [result for result in results if result.ok and result.candidate.endpoint.security is not Security.PLAIN]
+    proved = [
+        result
+        for result in results
+        if result.ok
+        and result.candidate.endpoint.security is not Security.PLAIN
+        and all(notice.code != "login-skipped" for notice in result.notices)
+    ]
     first = {protocol: next((r for r in proved if _protocol(r) is protocol), None) for protocol in Protocol}
     chosen = (first[Protocol.IMAP] or first[Protocol.POP3], first[Protocol.SMTP])
     return tuple(result for result in chosen if result is not None)

@@ -400,6 +400,7 @@ _DESCRIBED = {
         "{version} with {exchange} key exchange ({cipher})."
     ),
 }
+_TYPED_PRIVATE_ADDRESS = N_("{host} is an address of a private network.")
 
 
 def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
@@ -413,6 +414,8 @@ def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
     message, remedies = _DIAGNOSES.get(code, (code.replace("{", "{{").replace("}", "}}"), ()))
     if "cipher" in facts:
         message = _DESCRIBED.get(code, message)
+    if code == "dns.private_address" and facts.get("host") == facts.get("address"):
+        message, remedies = _TYPED_PRIVATE_ADDRESS, remedies[:1]  # no resolver has said so
     return Diagnosis(fill(message, facts), tuple(fill(remedy, facts) for remedy in remedies))
 
 
@@ -440,7 +443,8 @@ def about(result: ProbeResult, provider: Provider | None, language: str) -> Diag
     if result.refusal is not None:
         remedies = (advice(result.refusal, language), *remedies)
     if result.refusal is None or result.refusal.confidence is not Confidence.HIGH:
-        remedies += diagnosis.remedy
+        is_address = "@" in (result.username or "")
+        remedies += tuple(r for r in diagnosis.remedy if not (is_address and r == fill(_FULL_ADDRESS, {})))
     if result.code == "auth.bad_credentials" and (result.mechanism or "").startswith("SCRAM-"):
         remedies += (fill(_WRONG_FORM, {"mechanism": result.mechanism or "", **result.facts}),)
     return diagnosis._replace(remedy=remedies)

@@ -278,18 +278,23 @@ def _lookup_on_terminal(answer: Lookup, *, explain: bool) -> None:
             console.print(Text(line, style="" if position else "bold"), soft_wrap=True)
 
 
-def _settings_on_terminal(console: Console, answer: Lookup) -> None:
-    """The settings in the widest form that fits: broken into lines, a host or user name could not be copied."""
+def _fits(console: Console, table: Table) -> bool:
+    """Whether no cell of ``table`` has to be broken into lines or cut."""
     from rich.measure import Measurement
 
-    lines = layout.narrowest_lookup_lines(answer)
     unlimited = console.options.update(max_width=10_000)
+    return Measurement.get(console, unlimited, table).maximum <= console.width
+
+
+def _settings_on_terminal(console: Console, answer: Lookup) -> None:
+    """The settings in the widest form that fits: broken into lines, a host or user name could not be copied."""
+    lines = layout.narrowest_lookup_lines(answer)
     for columns, rows, below in (
         (layout.lookup_columns(), layout.lookup_rows(answer), []),
         layout.narrow_lookup(answer),
     ):
         table = _table(columns, rows, *range(len(columns)))
-        if Measurement.get(console, unlimited, table).maximum <= console.width:
+        if _fits(console, table):
             console.print(table)
             lines = below
             break
@@ -305,16 +310,16 @@ def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Pro
 
     console = _console()
     console.print(Text(query, style="bold"))
-    several = len(results) > 1
-    if several:
+    table = _verdicts_table(console, results) if len(results) > 1 else None
+    if table is not None:
         console.print()
-        console.print(_table(layout.probe_columns(), layout.probe_rows(results), 0, 1, 2, 3, 4))
+        console.print(table)
         console.print()
     common = cause(results)
     explained = () if common is None else common.explained
     for result in results:
         # The table has no room for what was proved beyond the connection: the login, a message that arrived.
-        in_table = several and result.ok and result.stage not in (Stage.MAILBOX, Stage.SEND)
+        in_table = table is not None and result.ok and result.stage not in (Stage.MAILBOX, Stage.SEND)
         if not in_table:
             _verdict_on_terminal(console, result, provider, advise=result not in explained)
         for notice in result.notices:
@@ -325,6 +330,14 @@ def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Pro
     if common is not None:
         _hanging(console, "", layout.why(common), style="bold")
         _advice_on_terminal(console, common.remedy)
+
+
+def _verdicts_table(console: Console, results: Sequence[ProbeResult]) -> Table | None:
+    """The verdicts with as many columns as fit; None if not even setting and result do."""
+    columns, rows = layout.probe_columns(), layout.probe_rows(results)
+    widths = range(len(columns), 1, -1)
+    tables = (_table(columns[:count], [row[:count] for row in rows], *range(count)) for count in widths)
+    return next((table for table in tables if _fits(console, table)), None)
 
 
 def _verdict_on_terminal(console: Console, result: ProbeResult, provider: Provider | None, *, advise: bool) -> None:

@@ -131,6 +131,22 @@ def test_a_terminal_shows_a_table_of_verdicts_and_what_to_use(lab: Lab, language
     assert "Use" in lines[-1] or language == "zh"
 
 
+def test_a_narrow_terminal_leaves_out_columns_but_never_the_result(lab: Lab) -> None:
+    def shown(columns: int) -> list[str]:
+        environment = {"FORCE_COLOR": "1", "COLUMNS": str(columns)}
+        done = run("probe", FRED, "--protocol", "imap", "--protocol", "smtp", *lab.network_options, env=environment)
+        assert done.code == 0
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()
+        return [line.rstrip() for line in lines]
+
+    assert "IMAP mail.example.test:993 SSL/TLS  OK" in shown(45)
+    assert [line for line in shown(38) if line.startswith("OK ")] == [
+        "OK IMAP mail.example.test:993 SSL/TLS",
+        "OK SMTP smtp.example.test:465 SSL/TLS",
+    ]
+    assert max(map(len, shown(60))) <= 60
+
+
 FLAWS = {
     "expired": "tls.cert.expired",
     "selfsigned": "tls.cert.self_signed",
@@ -208,6 +224,10 @@ def test_a_private_address_is_refused_unless_it_is_allowed(lab: Lab) -> None:
     options = [option for option in lab.network_options if option != "--allow-private"]
     verdict = result(run("probe", "imaps://mail.example.test", "--json", *options))
     assert (verdict["code"], verdict["stage"]) == ("dns.private_address", "dns")
+    assert "resolves to 127." in verdict["message"]
+    typed = result(run("probe", "imaps://127.0.0.1", "--json"))
+    assert typed["message"] == "127.0.0.1 is an address of a private network."
+    assert typed["remedy"] == ["If this is a server of your own network, add --allow-private."]
 
 
 @pytest.mark.parametrize(("domain", "code"), [("empty.test", 1), ("unknown.test", 1), ("err500.test", 3)])
@@ -258,6 +278,10 @@ def test_a_refused_password_is_not_tried_anywhere_else(lab: Lab) -> None:
     assert (finished.code, first["code"]) == (4, "auth.bad_credentials")
     assert [r["stage"] for r in others] == ["capability", "capability"]  # reached, but not logged in to
     assert all({"login-skipped"} == {w["code"] for w in r["warnings"]} for r in others)
+    assert finished.record["recommended"] == []  # a server that was not asked is no better than the one that refused
+    assert not any("full mail address" in remedy for remedy in first["remedy"])  # it was one
+    by_name = probe(lab, "imaps://mail.example.test", "--user", "fred", "--password-stdin", stdin="wrong\n")
+    assert any("full mail address" in remedy for remedy in result(by_name)["remedy"])
 
 
 def test_one_login_is_made_per_protocol(lab: Lab) -> None:
