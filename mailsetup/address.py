@@ -6,7 +6,7 @@ names) and UTS 46 (internationalised domains). Host names from the network pass 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from .errors import InputError
@@ -30,6 +30,9 @@ _LETTERS_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _HOST_NAME = _LETTERS_DIGITS | {"-", "."}
 # RFC 5322 §3.2.3: atext, and the dots between the atoms
 _DOT_ATOM = _LETTERS_DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+/=?^_`{|}~-.")
+
+# For internationalised domains, which take a hundred times as long as others: a list has few of them, each many times.
+_remembered = lru_cache(maxsize=1000)
 
 
 def parse(text: str) -> Address:
@@ -210,6 +213,7 @@ def _with_domain(local_part: str | None, domain: str, query: str) -> Address:
     return Address(local_part, name, to_unicode(name))
 
 
+@_remembered
 def to_unicode(domain: str) -> str:
     """A domain in A-labels as people read it; unchanged where a label is not valid IDNA."""
     if "xn--" not in domain:
@@ -241,14 +245,23 @@ def _ascii_domain(domain: str, query: str) -> str:
 
 
 def _idna_encode(domain: str, query: str) -> str:
+    if len(domain) > 4 * MAX_DOMAIN_OCTETS:  # typed in as many parts as Unicode allows, a name is shorter
+        raise InputError("input.domain_too_long", query=query, limit=str(MAX_DOMAIN_OCTETS))
+    encoded = _to_ascii(domain)
+    if encoded is None:
+        raise InputError("input.bad_domain", query=query)
+    return _ascii_domain(encoded, query)
+
+
+@_remembered
+def _to_ascii(domain: str) -> str | None:
     import idna  # 10 ms, and most domains are plain ASCII
 
     try:
         # Non-transitional processing keeps ß and final sigma, as every registry does today.
-        encoded = idna.encode(domain, uts46=True, std3_rules=True, transitional=False).decode()
+        return idna.encode(domain, uts46=True, std3_rules=True, transitional=False).decode().lower()
     except (idna.IDNAError, UnicodeError):
-        raise InputError("input.bad_domain", query=query) from None
-    return _ascii_domain(encoded.lower(), query)
+        return None
 
 
 def _is_space(character: str) -> bool:

@@ -27,7 +27,8 @@ _MARKS = (rb"\u0001", rb"\u0002", rb"\u0003", rb"\u0004", rb"\u0005")  # the las
 _ESCAPE = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
 # What most targets look like. ``parse`` refuses none of these, and changes nothing but the case of the domain: "xn--"
 # needs two hyphens, and a last label without digits is no IP address.
-_PLAIN = re.compile(r"(?:([\w+-]++(?:\.[\w+-]++)*+)@)?((?:[a-zA-Z0-9]++(?:-[a-zA-Z0-9]++)*+\.)++[a-zA-Z]++)", re.ASCII)
+_ATOM, _LABEL = r"[\w!#$%&'*+/=?^`{|}~-]++", r"[a-zA-Z0-9]++(?:-[a-zA-Z0-9]++)*+"
+_PLAIN = re.compile(rf"(?:({_ATOM}(?:\.{_ATOM})*+)@)?((?:{_LABEL}\.)++[a-zA-Z]++)", re.ASCII)
 _WITHIN_EVERY_LIMIT = 64  # octets: so short a target has no part that is too long
 # Only a wildcard entry of the database can fill it: there are fewer domains than this, but not fewer subdomains.
 _MAX_DOMAINS = 10_000

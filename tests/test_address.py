@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailsetup.address import (
+    _to_ascii,
     is_subdomain,
     owned_domain,
     parse,
@@ -109,6 +110,7 @@ BAD = [
     ("user@\u0301a.com", "input.bad_domain"),  # begins with a combining mark
     ("user@a\u05d0.com", "input.bad_domain"),  # left-to-right and right-to-left in one label
     ("用" * 60 + ".中国", "input.bad_domain"),
+    ("用." * 600 + "中国", "input.domain_too_long"),
     ("1.2.3.4", "input.ip_address"),
     ("user@1.2.3.4", "input.ip_address"),
     ("user@[1.2.3.4]", "input.ip_address"),
@@ -256,6 +258,16 @@ def test_neighbours_under_one_public_suffix_have_different_owners() -> None:
     assert not same_owner("imap.bar.co.uk", "foo.co.uk")
     assert not same_owner("bar.github.io", "foo.github.io")
     assert not same_owner("notqq.com", "qq.com")
+
+
+def test_of_the_names_of_a_long_list_only_the_last_ones_are_remembered() -> None:
+    for number in range(1100):
+        parse(f"user@例子{number}.中国")
+    for remembered in (_to_ascii, to_unicode):
+        assert remembered.cache_info().currsize == remembered.cache_info().maxsize == 1000
+    before = _to_ascii.cache_info().hits
+    assert parse("other@例子1099.中国") == Address("other", "xn--1099-zu6fl73d.xn--fiqs8s", "例子1099.中国")
+    assert _to_ascii.cache_info().hits == before + 1
 
 
 def test_names_that_are_no_valid_idna_are_shown_as_they_are() -> None:

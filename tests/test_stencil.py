@@ -138,7 +138,7 @@ def test_any_target_gets_the_text_that_it_would_get_alone(
 
 
 SHARED = Answers(CASES, api.ALL_PROTOCOLS, Rendering().text, Rendering().quote)
-pieces = st.sampled_from([*"aZ0x_+-.@", "0x", "xn--", ".b", ".test", "@a.test", "a" * 31, "b" * 62])
+pieces = st.sampled_from([*"aZ0x_+-.@%'\\", "0x", "xn--", ".b", ".test", "@a.test", "a" * 31, "b" * 62])
 almost_plain = st.lists(pieces, min_size=1, max_size=7).map("".join)
 
 
