@@ -165,7 +165,7 @@ def suggestion(answer: Lookup) -> str | None:
 
 
 def _ask_operator(answer: Lookup) -> str:
-    words = _("Ask the operator of {domain} for the settings; --explain shows what was asked.")
+    words = _("Ask the operator of {domain} for the settings; `mailsetup lookup --explain {domain}` says more.")
     return words.format(domain=answer.address.domain)
 
 

@@ -214,7 +214,7 @@ def test_the_same_trouble_is_told_once_with_what_helps_against_it() -> None:
     assert told(*damaged) == [
         "! could not ask autoconfig: autoconfig of example.com (xml.dtd: file with DTD: refused)",
         "! could not ask pacc: pacc of example.com (pacc.digest_mismatch: digest does not match)",
-        "Ask the operator of example.com for the settings; `mailsetup lookup --explain example.com` shows what was asked.",
+        "Ask the operator of example.com for the settings; `mailsetup lookup --explain example.com` says more.",
     ]
     assert "--timeout" in told(*damaged, failed("ispdb"))[-1]
 
