@@ -348,7 +348,7 @@ def notes(provider: Provider) -> tuple[Note, ...]:
     if not provider.wrong_hosts:
         return provider.notes
     template = N_("Widely copied, but wrong: {hosts}")
-    words = fill(template, {"hosts": ", ".join(provider.wrong_hosts)})
+    words = fill(template, {"hosts": listed(provider.wrong_hosts)})
     return (*provider.notes, Note("wrong-host", words, words))
 
 
