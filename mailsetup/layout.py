@@ -409,8 +409,8 @@ def provider_lines(provider: Provider) -> list[str]:
     lines = [f"{provider.id}: {provider.name} / {provider.name_zh}"]
     if provider.status is not ProviderStatus.ACTIVE:
         lines.append(text.provider_status(provider.status))
-    sure = [domain for domain in provider.domains if domain not in provider.listed_domains]
-    lines.append(_("Domains: {domains}").format(domains=", ".join(sure) or "–"))
+    certain = [domain for domain in provider.domains if domain not in provider.listed_domains]
+    lines.append(_("Domains: {domains}").format(domains=", ".join(certain) or "–"))
     if provider.listed_domains:
         lines.append(
             _("Domains that only one list names: {domains}").format(domains=", ".join(provider.listed_domains))
