@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .i18n import N_, fill
-from .model import Notice, ProbeResult, Protocol, Security, TLSFacts
+from .model import Confidence, Notice, ProbeResult, Protocol, Security, TLSFacts
 
 Results = Sequence[ProbeResult]
 
@@ -129,6 +129,11 @@ def _dns(results: Results) -> Iterable[Cause]:
     failed = _with(results, *_NO_RESOLVER, *_NO_ANSWER)
     if failed and len(failed) == len(results) and (_with(failed, *_NO_RESOLVER) or _are_independent(failed)):
         yield Cause("cause.dns", failed)
+    denied = _with(results, "dns.nxdomain")
+    # The names in the database are spelled right; only of some it is not sure that they still exist.
+    sure = [r for r in denied if _is_curated(r) and r.candidate.confidence is not Confidence.LOW]
+    if len(sure) == len(results) and len(_hosts(denied)) > 1:
+        yield Cause("cause.dns", denied)
 
 
 def _no_network(results: Results) -> Iterable[Cause]:
@@ -234,8 +239,11 @@ def _is_reached(result: ProbeResult) -> bool:
 def _are_independent(results: Results) -> bool:
     """Whether there are several hosts, of several domains or of a provider in the database: not one zone's mistake."""
     hosts = _hosts(results)
-    curated = any(evidence.source == "providers" for result in results for evidence in result.candidate.evidence)
-    return len(hosts) > 1 and (curated or len({host.split(".", 1)[-1] for host in hosts}) > 1)
+    return len(hosts) > 1 and (any(map(_is_curated, results)) or len({host.split(".", 1)[-1] for host in hosts}) > 1)
+
+
+def _is_curated(result: ProbeResult) -> bool:
+    return any(evidence.source == "providers" for evidence in result.candidate.evidence)
 
 
 def _hosts(results: Results) -> set[str]:

@@ -111,6 +111,14 @@ CASES: dict[str, tuple[str | None, list[ProbeResult]]] = {
         "cause.dns",
         [verdict(PLACES[name], "dns.servfail", source="providers") for name in ("imap", "smtp")],
     ),
+    "two names of a provider in the database are said not to exist": (
+        "cause.dns",
+        [verdict(PLACES[name], "dns.nxdomain", source="providers") for name in ("imap", "smtp")],
+    ),
+    "a name of a provider in the database is said not to exist, another works": (
+        None,
+        [verdict(PLACES["imap"], "dns.nxdomain", source="providers"), verdict(PLACES["smtp"], source="providers")],
+    ),
     "the resolver refuses": ("cause.dns", verdicts(imap="dns.refused")),
     "a name that does not exist": (None, verdicts(imap="dns.nxdomain", elsewhere="dns.nxdomain")),
     "one name that could be looked up": (None, verdicts(imap="dns.timeout", elsewhere=None)),
