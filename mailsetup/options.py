@@ -64,6 +64,11 @@ def _check(options: NetworkOptions) -> None:
 
         for text in options.nameservers:
             nameserver(text)
+    if options.ispdb is not None and options.ispdb != NetworkOptions().ispdb:
+        from .address import parse_url
+
+        if "?" in options.ispdb or parse_url(options.ispdb) is None:
+            raise InputError("input.ispdb")
     if options.ca_file is not None:
         from .tls import client_context
 

@@ -128,6 +128,7 @@ _ERRORS = {
     "input.bare_word": N_("{query} is neither an address nor a domain: type for example user@qq.com or qq.com"),
     "input.ip_address": N_("{query}: an IP address is not a mail domain; to test a server use `mailsetup probe`"),
     "input.nameserver": N_("--nameserver {query}: give an IP address, optionally with :port"),
+    "input.ispdb": N_("--ispdb: give an https address without user name and question mark"),
     "input.trust_ad": N_("--trust-ad is about the resolver that --nameserver names: give both"),
     "input.ca_file": N_("--ca-file {path}: this is not a readable PEM file with certificates"),
     "input.scheme": N_("{query}: unknown scheme; use one of {schemes}"),

@@ -122,7 +122,7 @@ ARROWS: dict[str, set[str]] = {
     "clients": FACTS | {"survey"},
     "findings": {"diagnosis", "i18n"},
     "auditing": FACTS | {"address", "clients", "findings", "prober", "probing", "sources", "survey"},
-    "options": FACTS | {"__init__", "i18n", "resolver", "tls"},
+    "options": FACTS | {"__init__", "address", "i18n", "resolver", "tls"},
     "render": FACTS
     | {"__init__", "answers", "conclusion", "diagnosis", "helptext", "i18n", "jsonform", "layout", "text"},
     "commands": FACTS

@@ -79,6 +79,11 @@ class Page(NamedTuple):
     body: bytes
     media_type: str = ""  # in lower case, without parameters; "" where the server does not say
 
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether every server on the way to it had to prove who it is."""
+        return all(url.startswith("https://") for url in self.chain)
+
 
 class Net(Protocol):
     """What sources may ask of the network. Every call respects the one deadline of the lookup."""

@@ -82,7 +82,7 @@ def check_domain(config: ClientConfig, domain: str, exchanger_names: Collection[
 
 def interpret(source: str, page: Page, config: ClientConfig) -> Found:
     """The candidates of a file that was fetched for its own domain."""
-    trusted = all(location.startswith("https://") for location in page.chain)
+    trusted = page.is_authenticated
     detail = " -> ".join(page.chain) if len(page.chain) > 1 else config.display_name
     evidence = Evidence(source, page.chain[0], trusted, detail)
     confidence = Confidence.HIGH if trusted else Confidence.LOW

@@ -26,7 +26,7 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
         page = await net.get(location)
         config = parse(page.body, domain, locator_is_own=False)
         check_domain(config, domain)
-        evidence = Evidence(NAME, location, trusted=True, detail=config.display_name)
+        evidence = Evidence(NAME, location, page.is_authenticated, config.display_name)
         # Third-party data: correct when it was written, and nobody tells when it no longer is.
         candidates = tuple(Candidate(endpoint, (evidence,), Confidence.MEDIUM) for endpoint in config.endpoints)
         return Found(candidates, config.display_name, services=services(NAME, config))

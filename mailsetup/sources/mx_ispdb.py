@@ -33,10 +33,12 @@ async def _ask(location: str, operator: mx.Operator, target: Target, net: Net) -
     domain = target.address.domain
 
     async def question() -> Found:
-        config = parse((await net.get(location)).body, domain, locator_is_own=False)
+        page = await net.get(location)
+        config = parse(page.body, domain, locator_is_own=False)
         check_domain(config, domain, (operator.domain, operator.parent))
         detail = f"{operator.exchanger} -> {config.display_name}"
-        evidence = evidence_in_dns(NAME, location, detail, operator.validator)
+        validator = operator.validator if page.is_authenticated else None
+        evidence = evidence_in_dns(NAME, location, detail, validator)
         candidates = tuple(Candidate(endpoint, (evidence,), Confidence.MEDIUM) for endpoint in config.endpoints)
         return Found(candidates, evidence.detail, services=services(NAME, config))
 

@@ -44,6 +44,14 @@ def test_the_base_may_end_with_a_slash_or_not(base: str) -> None:
     assert net.asked == [f"GET {URL}"]
 
 
+def test_a_database_over_plain_http_proves_nothing() -> None:
+    url = "http://ispdb.example.net/example.com"
+    net = FakeNet(pages={url: config()})
+    (report,), _seconds = run(ispdb.discover(target()._replace(ispdb="http://ispdb.example.net/"), net))
+    assert report.status is Status.FOUND
+    assert not any(candidate.trusted for candidate in report.candidates)
+
+
 def test_a_file_for_other_domains_is_refused() -> None:
     report = discover(config(domain="example.net"))
     assert (report.code, report.candidates) == ("discover.domain_mismatch", ())
