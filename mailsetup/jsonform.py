@@ -36,7 +36,8 @@ def dumps(value: object, *, ascii_only: bool) -> str:
     if line.isprintable():
         return line
     # What json leaves as it is although a terminal may act on it: DEL, C1, zero-width, bidirectional, separators.
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] if c > "\x7f" else "\\u007f" for c in line)
+    unsafe = (c for c in set(line) if not c.isprintable())
+    return line.translate({ord(c): json.dumps(c)[1:-1] if c > "\x7f" else "\\u007f" for c in unsafe})
 
 
 def lookup_object(answer: Lookup) -> Object:
