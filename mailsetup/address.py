@@ -155,7 +155,8 @@ def _as_listed(labels: Iterable[str]) -> str:
 
 def printable(text: str) -> str:
     """``text`` with every character that could act on a terminal escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    unsafe = (c for c in set(text) if not c.isprintable())
+    return text.translate({ord(c): c.encode("unicode_escape").decode() for c in unsafe})
 
 
 def _split_at_sign(text: str) -> tuple[str, str]:
