@@ -139,6 +139,8 @@ def _from_sources(reports: Sequence[SourceReport], ranking: Ranking, protocols: 
             # "Not offered" under one label means little if the protocol is offered under another.
             if protocol and (protocol in offered or protocol not in wanted):
                 continue
+            if notice.code == "exchange" and offered:
+                continue  # it may have been there before the servers that are published now
             notices.setdefault((notice.code, protocol), notice)
     return list(notices.values())
 

@@ -78,6 +78,10 @@ _NOTICES = {
         "Nobody is known to have checked {hosts}: only old mentions name it. Try it with `mailsetup probe`, or ask the"
         " domain itself with --online."
     ),
+    "exchange": N_(
+        "An Exchange server seems to answer at {host}, and it tells settings only to those who log in: Outlook can set "
+        "itself up; for other programs ask the administrator whether IMAP and SMTP are switched on."
+    ),
     "wildcard-dns": N_("Every name below this domain exists in DNS, so names prove nothing."),
     "captive-portal": N_("The network seems to answer in place of the servers: sign in to it in a browser first."),
     "slow": N_("Some sources were slow; --timeout allows more time."),

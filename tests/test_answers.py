@@ -312,6 +312,12 @@ def test_recommending_what_a_live_connection_disproved_carries_a_warning() -> No
     assert lookup.status is Status.FOUND
 
 
+def test_exchange_is_worth_a_word_only_where_nothing_was_found() -> None:
+    wants_login = nothing("autodiscover", "http.status")._replace(notices=(Notice("exchange"),))
+    assert codes(answer(wants_login)) == ["exchange"]
+    assert codes(answer(wants_login, report("autoconfig", IMAPS, SMTPS))) == []
+
+
 def test_what_has_only_private_addresses_was_not_asked() -> None:
     reports = [report("srv", IMAPS, SMTPS)]
     refused = {IMAPS.key: "dns.private_address"}

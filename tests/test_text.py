@@ -227,6 +227,7 @@ def input_errors(tmp_path: Path) -> dict[str, Callable[[], object]]:
             }.items()
         },
         "input.nameserver": lambda: Resolver(("resolver.example.com",)),
+        "input.ispdb": command("lookup", "fred@unknown.example", "--ispdb", "ispdb.example"),
         "input.trust_ad": command("lookup", "fred@unknown.example", "--trust-ad"),
         "input.ca_file": lambda: client_context(str(existing)),
         "input.scheme": lambda: probing.parse_endpoint("ftp://example.com"),

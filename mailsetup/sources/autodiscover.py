@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .. import pox
 from ..address import owned_domain, parse, parse_url, printable, same_owner
 from ..errors import FetchFailed, InputError, InvalidConfig
-from ..model import Address, Confidence, Evidence, SourceReport
+from ..model import Address, Confidence, Evidence, Notice, SourceReport
 from . import Found, Net, Target, ask, evidence_in_dns, pointed, srv
 from .autoconfig import generalise, two_strangers
 
@@ -51,6 +51,9 @@ async def discover(target: Target, net: Net) -> list[SourceReport]:
 
 async def _ask_host(host: str, target: Target, net: Net) -> list[SourceReport]:
     report = await _ask_owner(url(host), target, net)
+    if report.code == "http.status" and report.detail == "401":
+        # Hosters answer without a login; who wants one here is Exchange, as a rule.
+        report = report._replace(notices=(Notice("exchange", {"host": host}),))
     is_mute = (report.code or "").startswith(_NOBODY_THERE)
     return [report, await _ask_for_redirect(host, target, net)] if is_mute and target.allow_http else [report]
 

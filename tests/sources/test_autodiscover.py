@@ -159,6 +159,14 @@ def test_what_an_answer_without_settings_means(failure: Answer, expected: Status
     assert report.code
 
 
+def test_a_host_that_wants_a_login_is_taken_for_exchange() -> None:
+    def notices(code: int, *, at: str = HOST) -> list[str]:
+        return [notice.code for report in discover({at: status(code)})[0].values() for notice in report.notices]
+
+    assert notices(401) == ["exchange"]
+    assert notices(403) == notices(401, at=DOMAIN) == []  # any web site may want a login
+
+
 def test_a_referral_is_followed_over_https() -> None:
     reports, net = discover({HOST: referral("redirectUrl", HOSTER), HOSTER: answer()})
     assert reports[HOST].status is Status.FOUND
