@@ -213,9 +213,12 @@ def _encrypted(connection: socket.socket, context: ssl.SSLContext) -> socket.soc
 
 
 def _read_command(lines: IO[bytes], stream: socket.socket) -> list[str]:
-    """The words of a command (RFC 9051 §4: atoms, quoted strings, literals); none at the end of the connection."""
+    """The words of a command (RFC 9051 §4: atoms, quoted strings, literals).
+
+    None at the end of the connection, which may come in the middle of a command: a client is ended at any moment.
+    """
     words: list[str] = []
-    while line := lines.readline():
+    while (line := lines.readline()).endswith(b"\n"):
         rest = line.decode().rstrip("\r\n")
         literal = re.search(r"\{(\d+)\}$", rest)
         words += [
@@ -225,10 +228,10 @@ def _read_command(lines: IO[bytes], stream: socket.socket) -> list[str]:
             )
         ]
         if literal is None:
-            break
+            return words
         stream.sendall(b"+ go on\r\n")
-        words.append(lines.read(int(literal[1])).decode())
-    return words
+        words.append(lines.read(int(literal[1])).decode(errors="replace"))
+    return []
 
 
 @contextmanager
