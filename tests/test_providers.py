@@ -77,8 +77,8 @@ icloud.com    icloud    imap.mail.me.com:993 tls       -                        
 me.com        icloud    imap.mail.me.com:993 tls       -                             smtp.mail.me.com:587 starttls
 mac.com       icloud    imap.mail.me.com:993 tls       -                             smtp.mail.me.com:587 starttls
 aol.com       aol       imap.aol.com:993 tls           pop.aol.com:995 tls           smtp.aol.com:465 tls
-cox.net       yahoo     imap.mail.yahoo.com:993 tls    pop.mail.yahoo.com:995 tls    smtp.mail.yahoo.com:465 tls
-verizon.net   aol       imap.aol.com:993 tls          pop.aol.com:995 tls           smtp.aol.com:465 tls
+cox.net       cox       imap.mail.yahoo.com:993 tls    pop.mail.yahoo.com:995 tls    smtp.mail.yahoo.com:465 tls
+verizon.net   verizon   imap.aol.com:993 tls          pop.aol.com:995 tls           smtp.aol.com:465 tls
 fastmail.com  fastmail  imap.fastmail.com:993 tls      pop.fastmail.com:995 tls      smtp.fastmail.com:465 tls
 zoho.com      zoho      imap.zoho.com:993 tls          pop.zoho.com:995 tls          smtp.zoho.com:465 tls
 zoho.com.cn   zoho-cn   imap.zoho.com.cn:993 tls       -                             smtp.zoho.com.cn:465 tls
