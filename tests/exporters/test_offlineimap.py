@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from accounts import ADDRESS, account, server, visible_text
 from clients import INJECTIONS, User, need, user
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from lab import Authority
 from mailsetup.exporters import label, offlineimap
@@ -15,24 +16,26 @@ from mailsetup.model import Account, Protocol
 
 IMAP = Protocol.IMAP
 
-# What the program makes of a file, with its own parser and its own evaluation of expressions. Debian keeps it out of
-# the way of other programs.
+# What the program makes of each of so many files, with its own parser and its own evaluation of expressions. Debian
+# keeps it out of the way of other programs.
 READ = """
 import json, os, sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, "/usr/share/offlineimap3")
 from offlineimap.CustomConfig import CustomConfigParser
 from offlineimap.localeval import LocalEval
-config = CustomConfigParser()
-config.read(os.path.expanduser("~/.offlineimaprc"))
-(name,) = config.getlist("general", "accounts", ",")
-remote = "Repository " + config.get("Account " + name, "remoterepository")
-local = "Repository " + config.get("Account " + name, "localrepository")
-found = {key: config.get(remote, key) for key in config.options(remote)}
-found["localfolders"] = config.get(local, "localfolders")
-if "remotepasseval" in found:
-    found["password"] = LocalEval().eval(found["remotepasseval"])
-print(json.dumps(found))
+def read(path):
+    config = CustomConfigParser()
+    config.read(path)
+    (name,) = config.getlist("general", "accounts", ",")
+    remote = "Repository " + config.get("Account " + name, "remoterepository")
+    local = "Repository " + config.get("Account " + name, "localrepository")
+    found = {key: config.get(remote, key) for key in config.options(remote)}
+    found["localfolders"] = config.get(local, "localfolders")
+    if "remotepasseval" in found:
+        found["password"] = LocalEval().eval(found["remotepasseval"])
+    return found
+print(json.dumps([read(os.path.expanduser(f"~/{number}.rc")) for number in range(int(sys.argv[1]))]))
 """
 
 
@@ -66,26 +69,34 @@ def somebody(authority: Authority) -> Iterator[User]:
         yield somebody
 
 
-def read_back(somebody: User, source: Account) -> dict[str, str]:
-    somebody.put(".offlineimaprc", offlineimap.render(source).files[0].body)
-    done = somebody.run("/usr/bin/python3", "-c", READ)
+def read_back(somebody: User, *sources: Account) -> list[dict[str, str]]:
+    for number, source in enumerate(sources):
+        somebody.put(f"{number}.rc", offlineimap.render(source).files[0].body)
+    done = somebody.run("/usr/bin/python3", "-c", READ, str(len(sources)))
     assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout)
+    found: list[dict[str, str]] = json.loads(done.stdout)
     return found
 
 
 @need("offlineimap")
 @pytest.mark.servers
 @pytest.mark.proves("offlineimap", "characters")
-@settings(deadline=None, max_examples=25)
-@given(username=visible_text, local_part=visible_text, secret=visible_text)
-def test_any_text_is_read_back(somebody: User, username: str, local_part: str, secret: str) -> None:
-    source = account(server(IMAP, username=username))._replace(
-        address=ADDRESS._replace(local_part=local_part), password_command=f"printf '%s\\n' {shlex.quote(secret)} more"
-    )
-    found = read_back(somebody, source)
-    assert (found["remoteuser"], found["password"]) == (username, secret)
-    assert found["localfolders"] == f"~/Mail/{label(source.address)}"
+# Each example starts the program, so a failing one is shown as it was found.
+@settings(deadline=None, max_examples=4, phases=(Phase.reuse, Phase.generate))
+@given(values=st.lists(st.tuples(visible_text, visible_text, visible_text), min_size=5, max_size=20))
+def test_any_text_is_read_back(somebody: User, values: list[tuple[str, str, str]]) -> None:
+    sources = [
+        account(server(IMAP, username=username))._replace(
+            address=ADDRESS._replace(local_part=local_part),
+            password_command=f"printf '%s\\n' {shlex.quote(secret)} more",
+        )
+        for username, local_part, secret in values
+    ]
+    found = read_back(somebody, *sources)
+    assert [(read["remoteuser"], read["password"], read["localfolders"]) for read in found] == [
+        (username, secret, f"~/Mail/{label(source.address)}")
+        for source, (username, _local_part, secret) in zip(sources, values, strict=True)
+    ]
 
 
 @need("offlineimap")
@@ -96,6 +107,6 @@ def test_nothing_is_run_but_the_password_command(somebody: User, text: str) -> N
     source = account(server(IMAP, username=text))._replace(
         address=ADDRESS._replace(local_part=text), password_command="echo secret"
     )
-    found = read_back(somebody, source)
+    (found,) = read_back(somebody, source)
     assert (found["remoteuser"], found["password"]) == (text, "secret")
     assert not (somebody.home / "ran").exists()
