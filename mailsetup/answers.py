@@ -209,4 +209,6 @@ def _about_trust(
     if failed:
         sources = "; ".join(f"{report.source} {report.locator} ({report.code})" for report in failed)
         notices.append(Notice("degraded", {"sources": sources}))
+    if any((report.code or "").endswith(".timeout") for report in failed):
+        notices.append(Notice("slow"))
     return notices

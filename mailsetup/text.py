@@ -27,7 +27,7 @@ from .model import (
 
 # In place of "untrusted", if all that could be forged is which known provider it is.
 _HOSTED = N_(
-    "That this provider has the domain's mail was found through DNS, which anyone on the way could have changed. "
+    "That this is the domain's provider is known from DNS only, which anyone on the way could have changed. "
     "The servers are the provider's own: {hosts}"
 )
 _NOTICES = {

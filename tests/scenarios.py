@@ -607,7 +607,7 @@ NETWORK: tuple[Scenario, ...] = (
         (IMAPS, IMAP, SMTPS, SMTP),
         confidence="low",
         sources=("srv",),
-        warnings=("degraded", "not-offered", *POINTER),
+        warnings=("degraded", "not-offered", "slow", *POINTER),
         ledger=("autoconfig dns.timeout", "dns dns.timeout", "srv srv.not_available"),
         options=("--timeout", "1.5"),
         faults={"autoconfig.srvonly.test": Fault.SILENCE},
