@@ -35,6 +35,7 @@ Record = TypeVar("Record")
 NOTHING_CODES = frozenset(
     {
         *("dns.nxdomain", "dns.no_address", "tcp.refused"),
+        "dns.bad_name",  # below a long domain a name may be longer than any that exists (RFC 1035 §2.3.4)
         *("discover.not_autoconfig", "discover.empty", "discover.domain_mismatch", "discover.invalid_values"),
     }
 )

@@ -12,6 +12,7 @@ from mailsetup.sources import Found, ask, means_nothing
 NOTHING = [
     LookupFailed("dns.nxdomain", name="autoconfig.example.com"),
     LookupFailed("dns.no_address", name="autoconfig.example.com"),
+    LookupFailed("dns.bad_name", name="autodiscover.example.com"),
     ConnectFailed("tcp.refused", port="443"),
     *(FetchFailed("http.status", status=str(status)) for status in (400, 401, 403, 404, 405, 406, 410, 418, 422, 451)),
     InvalidConfig("discover.not_autoconfig"),
@@ -21,7 +22,7 @@ NOTHING = [
 ]
 FAILED = [
     *(LookupFailed(f"dns.{kind}") for kind in ("servfail", "timeout", "refused", "malformed", "truncated")),
-    *(LookupFailed(f"dns.{kind}") for kind in ("cname_loop", "bad_name", "unreachable", "private_address")),
+    *(LookupFailed(f"dns.{kind}") for kind in ("cname_loop", "unreachable", "private_address")),
     *(ConnectFailed(f"tcp.{kind}") for kind in ("timeout", "reset", "unreachable")),
     *(ConnectFailed(f"tls.{kind}") for kind in ("eof", "timeout", "handshake_alert", "version_too_old")),
     ConnectFailed("tls.cert.expired"),
