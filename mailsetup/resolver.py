@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .address import parse_port
 from .deadline import Deadline
@@ -56,6 +56,7 @@ class Resolver:
         self._resolver.timeout = QUERY_TIMEOUT_S
         self._resolver.use_search_by_default = False
         self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
+        self._backend = _backend()
         self.turns = Turns()  # whoever shares DNS answers shares these, too
         self._running: dict[Key, asyncio.Task[dns.resolver.Answer | LookupFailed]] = {}
         self._waiting: Counter[Key] = Counter()  # how many wait for each of them
@@ -99,7 +100,9 @@ class Resolver:
         import dns.resolver
 
         try:
-            return await self._resolver.resolve(name + ".", kind, lifetime=QUESTION_LIMIT_S, raise_on_no_answer=False)
+            return await self._resolver.resolve(
+                name + ".", kind, lifetime=QUESTION_LIMIT_S, raise_on_no_answer=False, backend=self._backend
+            )
         except dns.resolver.NXDOMAIN:
             code = "dns.nxdomain"
         except dns.resolver.LifetimeTimeout:
@@ -126,6 +129,19 @@ def system_nameservers(resolv_conf: str = RESOLV_CONF) -> list[str]:
         # Read here, as the C library does: what makes no sense in a line is no reason to ask nobody.
         named = [words[1] for words in _configuration(resolv_conf) if words[0] == "nameserver" and len(words) > 1]
     return [str(address) for address in named if _is_address(str(address))]
+
+
+def _backend() -> Any:  # the class is in a private module
+    """UDP sockets that are connected: only then the system tells that no name server is there (RFC 1122 §4.1.3.3)."""
+    import dns.asyncbackend
+
+    asyncio_backend: Any = type(dns.asyncbackend.get_backend("asyncio"))
+
+    class Connected(asyncio_backend):  # type: ignore[misc]  # dnspython does not name the class
+        def datagram_connection_required(self) -> bool:
+            return True
+
+    return Connected()
 
 
 def believed(addresses: Iterable[str], *, trust_ad: bool = False, resolv_conf: str = RESOLV_CONF) -> frozenset[str]:

@@ -20,7 +20,8 @@ class DistantLoop(asyncio.SelectorEventLoop):
         self._round_trip_s = round_trip_s
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        await asyncio.sleep(self._round_trip_s)
+        if sock.type is socket.SOCK_STREAM:  # nothing is sent to connect a datagram socket
+            await asyncio.sleep(self._round_trip_s)
         await super().sock_connect(sock, address)
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:

@@ -20,7 +20,7 @@ from mailsetup.deadline import Deadline
 from mailsetup.errors import ConnectFailed, InputError, LookupFailed
 from mailsetup.model import AddressResult, NetworkOptions
 from mailsetup.net import Network, is_public
-from mailsetup.resolver import Resolver
+from mailsetup.resolver import QUERY_TIMEOUT_S, Resolver
 from mailsetup.sources import MXRecord, SRVRecord
 from names import NameServer
 
@@ -111,6 +111,17 @@ def test_a_name_server_to_which_nothing_can_be_sent_has_its_code() -> None:
     with pytest.raises(LookupFailed) as failure:
         with_network(lambda network: network.addresses("a.test"), "255.255.255.255")
     assert failure.value.code == "dns.unreachable"
+
+
+def test_a_name_server_that_is_not_there_is_not_waited_for() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    started = time.monotonic()
+    with pytest.raises(LookupFailed) as failure:
+        with_network(lambda network: network.addresses("a.test"), f"127.0.0.1:{port}")
+    assert failure.value.code == "dns.unreachable"
+    assert time.monotonic() - started < QUERY_TIMEOUT_S
 
 
 @pytest.mark.parametrize("name", ["x" * 64 + ".test", "a..test", ".".join(["x" * 60] * 5)])
