@@ -19,6 +19,7 @@ from .address import parse_host, printable
 from .errors import InputError
 from .i18n import _
 
+_DEEPEST = 100  # collections within each other; ours have five
 _CJK = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 
 
@@ -186,5 +187,15 @@ def _compose(text: str) -> yaml.Node | None:
     quick = getattr(yaml, "CSafeLoader", None)
     if quick is not None:
         with contextlib.suppress(yaml.YAMLError, RecursionError):
+            _check_depth(text, quick)
             return yaml.compose(text, quick)
     return yaml.compose(text, yaml.SafeLoader)
+
+
+def _check_depth(text: str, loader: type[yaml.SafeLoader]) -> None:
+    """Raise RecursionError for what a loader in C would follow until its stack ends, and the program with it."""
+    depth = 0
+    for event in yaml.parse(text, loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RecursionError

@@ -288,6 +288,8 @@ def test_an_entry_with_a_mistake_is_left_out_and_its_neighbour_is_kept(old: str,
         ("- id: a\n---\n- id: b\n", "2: this is not YAML: "),
         ("- id: a\n  name: \x01\n", "2: there is a control character here"),
         ("[" * 5000, "1: this is nested too deeply"),
+        ("[" * 200_000, "1: this is nested too deeply"),  # the loader in C has no limit of its own but the stack
+        ("- " * 50_000 + "a", "1: this is nested too deeply"),
         ("- &a [*a]\n", "1: keys and values are expected here"),
         ("- id: &a [*a]\n  name: b\n  name_zh: 字\n  sources: *a\n", "1: a single value is expected here"),
     ],
