@@ -210,6 +210,8 @@ def _reason(errors: Iterable[tuple[str, bool, int, Exception | str, object]]) ->
     for rcode, code in (("SERVFAIL", "dns.servfail"), ("REFUSED", "dns.refused")):
         if rcode in problems:
             return code
+    if problems and all(isinstance(problem, ConnectionRefusedError) for problem in problems):
+        return "dns.refused"  # there is a way to the address, but no name server
     if problems and all(isinstance(problem, OSError) for problem in problems):
         return "dns.unreachable"
     if any(isinstance(problem, dns.message.Truncated) for problem in problems) and isinstance(problems[-1], OSError):
