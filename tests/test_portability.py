@@ -183,6 +183,7 @@ AUTHORITIES = (
 )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has a store, whatever the environment")
 @pytest.mark.parametrize("folder", ["missing", "empty"])
 def test_where_the_system_names_no_authorities_those_of_mozilla_are_trusted(folder: str, tmp_path: Path) -> None:
     # As Python of python.org on macOS, or a small container.
@@ -193,6 +194,7 @@ def test_where_the_system_names_no_authorities_those_of_mozilla_are_trusted(fold
     assert of_the_system == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has a store, whatever the environment")
 def test_where_the_system_names_authorities_they_alone_are_trusted(authority: Authority) -> None:
     system = {"SSL_CERT_FILE": str(authority.ca_file), "SSL_CERT_DIR": ""}
     trusted, of_the_system = json.loads(start("-c", AUTHORITIES, "linux", env=system).stdout)
