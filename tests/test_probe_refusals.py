@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
 
+from account import Account, log_in
 from fakes import provider as a_provider
 from lab import Authority
-from lab.fakes import Expect, Say, ScriptedServer, StartTLS, Step
+from lab.fakes import Expect, Say, StartTLS, Step
 from mailsetup import refusals
 from mailsetup.diagnosis import about
 from mailsetup.index import Index
-from mailsetup.model import (
-    Address,
-    Candidate,
-    Confidence,
-    Endpoint,
-    Evidence,
-    Lookup,
-    NetworkOptions,
-    ProbeResult,
-    Protocol,
-    Provider,
-    Security,
-    Stage,
-    Status,
-)
-from mailsetup.probing import plan_endpoint, plan_lookup, probe_all
-from mailsetup.resolver import Resolver
-from mailsetup.wire import Secret
-from names import NameServer
+from mailsetup.model import Confidence, ProbeResult, Protocol, Provider, Stage
 
-HOST = "mail.site.test"
 QQ = "535 Login Fail. Please enter your authorization code to login"
 FAILED = "535 Error: authentication failed"
 
@@ -95,21 +76,9 @@ def probed(
 ) -> ProbeResult:
     """The verdict on a server that plays ``script``; ``known`` is the provider that a lookup has named."""
 
-    async def run() -> ProbeResult:
-        options = NetworkOptions(timeout_s=5, ca_file=str(authority.ca_file), allow_private=True)
-        with NameServer({(HOST, "A"): ["127.0.0.1"]}) as names:
-            async with ScriptedServer(script, authority.server_context(HOST)) as server:
-                endpoint = Endpoint(protocol, HOST, server.port, Security.TLS)
-                candidate = Candidate(endpoint, (Evidence("providers", "x", trusted=True),), Confidence.HIGH)
-                work = plan_endpoint(candidate, "li@site.test")
-                if known is not None:
-                    address = Address("li", "site.test", "site.test")
-                    answer = Lookup("", address, Status.FOUND, known, (candidate,), (), (), (), (), 0.0)
-                    work = plan_lookup(answer, frozenset(Protocol), "li@site.test", everything=False)
-                (result,) = await probe_all(work, options, Resolver((names.option,)), secret=Secret(password))
-                return result
-
-    return asyncio.run(run())
+    account = Account(provider=known, password=password)
+    (result,) = log_in(account, [(protocol, script)], authority, named=known is None)
+    return result
 
 
 def entry(provider_id: str) -> Provider:
