@@ -78,6 +78,10 @@ _CODES_ALONE = {code: _SMTP_CODES[code] for code in ("530", "534", "538")} | {
 }
 _CODE_IN_TEXT = re.compile(r"(?<![\w.:/-])([45][0-9][0-9])(?=[ :]|$)")
 _ENHANCED_IN_TEXT = re.compile(r"(?<![\w.])([45]\.[0-9]{1,3}\.[0-9]{1,3})(?!\.?\w)")
+# What is said of a folder is no answer to a login (RFC 9051 §6.3, §7.1); [OVERQUOTA] is of both, and mostly of folders.
+_ABOUT_FOLDERS = re.compile(
+    r"\b(?:SELECT|EXAMINE)\b|\[(?:NONEXISTENT|TRYCREATE|CANNOT|ALREADYEXISTS|OVERQUOTA)\]", re.IGNORECASE
+)
 _STATUS_IN_TEXT = re.compile(r"(?:\S{1,20} )?(NO|BAD) |(-ERR)(?: |$)")
 
 # The same attempt may succeed later without any change.
@@ -125,7 +129,7 @@ def find_standard(text: str, protocol: Protocol | None) -> Standard | None:
     ``protocol`` None: the text decides.
     """
     asked = (protocol,) if protocol is not None else tuple(Protocol)
-    words = [word.upper() for word in (*_BRACKETED.findall(text), text.strip())]
+    words = [word.upper() for word in (*_BRACKETED.findall(text), text.strip()) if word.upper() != "OVERQUOTA"]
     for language, codes, source in (
         (Protocol.IMAP, _IMAP_CODES, "RFC 5530 §3"),
         (Protocol.POP3, _POP3_CODES, "RFC 2449 §8, RFC 3206 §4"),
@@ -138,8 +142,7 @@ def find_standard(text: str, protocol: Protocol | None) -> Standard | None:
                 return Standard(Protocol.SMTP, codes[known], "RFC 4954 §6, RFC 5321 §4.2", Confidence.HIGH)
     # A refusal without a reason: nearly always a login.
     if (status := _STATUS_IN_TEXT.match(text)) and (language := Protocol.POP3 if status[2] else Protocol.IMAP) in asked:
-        opening = re.search(r"\b(?:SELECT|EXAMINE)\b", text, re.IGNORECASE)
-        code = "select.refused" if opening else code_for(language, text)
+        code = "select.refused" if _ABOUT_FOLDERS.search(text) else code_for(language, text)
         return Standard(language, code, "RFC 1939 §3" if status[2] else "RFC 9051 §7.1", Confidence.LOW)
     return None
 

@@ -218,6 +218,8 @@ def test_the_order_of_the_refusals_is_kept() -> None:
         ("NO LOGIN failed.", IMAP, "auth.bad_credentials"),
         ("a2 BAD what", IMAP, "auth.protocol_error"),
         ("NO EXAMINE denied", IMAP, "select.refused"),
+        ("NO [NONEXISTENT] Unknown Mailbox: Sent", IMAP, "select.refused"),
+        ("NO [OVERQUOTA] Quota exceeded (mailbox for user is full)", IMAP, "select.refused"),
         ("-ERR no", POP3, "auth.bad_credentials"),
     ],
 )
