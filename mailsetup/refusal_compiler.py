@@ -26,7 +26,7 @@ KEYS = (
 )
 REQUIRED_KEYS = ("providers", "protocols", "pattern", "code", "en", "zh", "source", "seen", "reply")
 GENERIC = "generic"  # the provider of words that any server may say
-AREAS = ("auth.", "select.", "send.", "greeting.")
+AREAS = ("auth.", "select.", "send.", "greeting.", "starttls.")
 CHARSETS = ("gb18030",)  # in which servers write Chinese, if not in UTF-8
 MIN_PRECISION = 3  # as short as 授权码
 

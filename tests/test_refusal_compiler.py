@@ -118,7 +118,7 @@ def test_a_fault_is_told_with_its_line(old: str, new: str, fault: str) -> None:
 def test_a_code_must_be_one_with_which_servers_refuse(code: str) -> None:
     (fault,) = faults_of(changed("auth.rate_limited", code))
     assert fault.startswith(f"4: unknown word {code}, known are: auth.account_status, ")
-    assert "tls." not in fault.partition("known are")[2]
+    assert " tls." not in fault.partition("known are")[2]
 
 
 def test_words_of_any_server_cannot_be_ambiguous() -> None:

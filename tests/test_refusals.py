@@ -149,11 +149,17 @@ def test_what_large_providers_say(protocol: str, owner: str, reply: str, code: s
         ("334 eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiQmVhcmVyIn0=", "auth.oauth_token_rejected", None),
         ("The mail server responded: 5.7.1 <li@example.org>: Relay access denied.", "send.relay_denied", None),
         ("请使用客户端授权密码登录", "auth.app_password", None),
+        ("534-5.7.14 Please log in through your web browser", "auth.web_login_required", "gmail"),
+        ("454 4.7.0 TLS not available due to local problem", "starttls.refused", None),  # not "cannot check passwords"
     ],
 )
 def test_refusals_are_known_as_programs_show_them(pasted: str, code: str, owner: str | None) -> None:
     best = explain(lines(pasted.encode()), INDEX, "en").matches[0]
     assert (best.code, next(iter(best.providers), None)) == (code, owner)
+
+
+def test_a_code_that_was_sent_by_mail_is_no_refusal() -> None:
+    assert explain(lines(b"Your authorization code is 123456"), INDEX, "en").matches == ()
 
 
 def test_words_of_sina_are_not_heard_in_what_others_say() -> None:
