@@ -174,17 +174,24 @@ def demonstrate() -> None:
 
 
 def run_tests() -> bool:
-    """Run all tests: those of the exports and the others at the same time, shown one after the other.
+    """Run all tests: those about limits of time and memory first, while nothing else is running, then two halves at once.
 
-    Both mostly wait, for servers and for other people's programs. Each half proves what its own documents claim.
+    The halves, the exports and the others, mostly wait, for servers and for other people's programs. They are shown one
+    after the other. Each proves what its own documents claim.
     """
     pytest = [PYTHON, "-m", "coverage", "run", "--parallel-mode", "-m", "pytest"]
-    say("testing the exports first; the other tests run meanwhile and are shown after them")
+    others_only = ("--ignore=tests/exporters",)
+    say("testing limits of time and memory")
+    in_time = run(*pytest, *others_only, "-m", "alone")
+    say("testing the exports; the other tests run meanwhile and are shown after them")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "others.txt"
         with log.open("wb") as output:
             others = subprocess.Popen(
-                [*pytest, "--ignore=tests/exporters"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+                [*pytest, *others_only, "-m", "not alone"],
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         try:
             passed = run(*pytest, "tests/exporters")
@@ -200,7 +207,7 @@ def run_tests() -> bool:
         finally:
             others.kill()
             others.wait()
-        return passed and others.returncode == 0
+    return in_time and passed and others.returncode == 0
 
 
 def test(arguments: list[str]) -> None:

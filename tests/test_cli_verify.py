@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from clock import is_within
 from lab import Lab
 from lab.fakes import SilentServer
 from names import NameServer
@@ -172,7 +173,7 @@ def test_without_a_resolver_no_provider_is_blamed(source: Path, tmp_path: Path) 
         *("providers", "verify", "--providers", str(source), "--nameserver", "127.0.0.1:9", "--json"),
         *("-o", str(report), "--timeout", "1"),
     )
-    assert time.monotonic() - started < 5
+    assert is_within(started, 4)
     assert (finished.code, finished.stdout) == (3, "")
     assert finished.stderr.startswith("mailsetup: error: nobody can be reached")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["providers.yaml"]

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
+from clock import is_within
 from lab import Authority
 from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, SilentServer, StartTLS, Step, Wait
 from mailsetup.model import Stage
@@ -139,7 +140,7 @@ def play(
 
     started = time.monotonic()
     finished = asyncio.run(converse())
-    assert time.monotonic() - started < timeout_s + 1.0
+    assert is_within(started, timeout_s)
     assert all(line.isprintable() for line in (finished.stdout + finished.stderr).split("\n"))
     return finished
 
