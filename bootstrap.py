@@ -174,7 +174,7 @@ def demonstrate() -> None:
 
 
 def run_tests() -> bool:
-    """Run all tests: those about limits of time and memory first, while nothing else is running, then two halves at once.
+    """Run all tests: first those about limits of time and memory, with nothing else running; then two halves at once.
 
     The halves, the exports and the others, mostly wait, for servers and for other people's programs. They are shown one
     after the other. Each proves what its own documents claim.
