@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TextIO
 
 EXIT_INTERRUPTED = 130  # as a shell says of a program that SIGINT has ended: 128 + 2
+_PLAINER = {"–": "-", "…": "...", "“": '"', "”": '"'}  # what our English texts have beyond ASCII
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,12 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Help texts are translated when ``cli`` is imported, so the language is chosen before.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    # A terminal that cannot show a character gets its escape sequence, and a target that is no text is one bad line
-    # among the others: never a crash.
+    # A terminal that cannot show a character gets a plainer one or its escape sequence, and a target that is no text is
+    # one bad line among the others: never a crash.
+    codecs.register_error("plainer", _plainer)
     for name, mode, errors in (
         ("stdin", "r", "surrogateescape"),
-        ("stdout", "w", "backslashreplace"),
-        ("stderr", "w", "backslashreplace"),
+        ("stdout", "w", "plainer"),
+        ("stderr", "w", "plainer"),
     ):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115  # pathlib takes 5 ms to load; it stays open
@@ -44,6 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .cli import run
 
     return run(arguments)
+
+
+def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
+    """An error handler (see ``codecs``): what stands for the first character that an encoding does not have."""
+    if isinstance(error, UnicodeEncodeError) and (plain := _PLAINER.get(error.object[error.start])):
+        return plain, error.start + 1
+    escaped: tuple[str | bytes, int] = codecs.backslashreplace_errors(error)
+    return escaped
 
 
 def program() -> NoReturn:

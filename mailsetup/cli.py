@@ -23,6 +23,12 @@ class Commands(helptext.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if "@" in cmd_name:
+            raise click.UsageError(
+                _("a command comes first: `mailsetup lookup {address}`, or `mailsetup setup {address}`").format(
+                    address=cmd_name
+                )
+            )
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f".commands.{COMMANDS[cmd_name]}", __package__).command

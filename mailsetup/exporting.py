@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from . import files
+from . import files, helptext
 from .address import parse
 from .bundling import Bundle, bundle
 from .errors import InputError
@@ -61,7 +61,7 @@ def writer(exporter: Exporter, place: Place) -> Writer:
     def write(account: Account) -> tuple[Notice, ...]:
         made = exporter.render(account)
         _deliver(made, exporter, place, has_command=bool(account.password_command))
-        click.echo(where(exporter, made, account.address.domain), err=True)
+        helptext.talk(where(exporter, made, account.address.domain))
         return made.notices
 
     return write
@@ -117,7 +117,7 @@ def _deliver(made: Export, exporter: Exporter, place: Place, *, has_command: boo
     if place.output is None:
         _print(made)
         if exporter.APPEND:
-            click.echo(_("If you have such a file already, let --append -o add the account to it."), err=True)
+            helptext.talk(_("If you have such a file already, let --append -o add the account to it."))
         return
     output = Path(place.output)
     if exporter.SEVERAL_FILES:

@@ -359,3 +359,12 @@ def test_a_wrong_command_line_names_the_help_page_that_says_what_is_right(
 @pytest.mark.parametrize("arguments", [("lookup", "--onlin", "qq.com"), ("export", "user@qq.com")], ids=str)
 def test_what_says_already_what_is_right_names_no_help_page(arguments: tuple[str, ...]) -> None:
     assert "--help" not in run(*arguments).stderr
+
+
+def test_who_types_only_an_address_is_told_which_commands_take_one() -> None:
+    finished = run("li@qq.com")
+    assert (finished.code, finished.stdout) == (2, "")
+    assert finished.stderr == (
+        "mailsetup: error: a command comes first: `mailsetup lookup li@qq.com`, or `mailsetup setup li@qq.com`\n"
+    )
+    assert "\x1b" not in run("a@\x1b[2J").stderr

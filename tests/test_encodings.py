@@ -36,8 +36,11 @@ def run(encoding: str, language: str, *arguments: str) -> Outcome:
 
 
 def in_encoding(text: bytes, encoding: str) -> bytes:
-    """``text``, which is UTF-8, as a stream of ``encoding`` shows it: what it cannot express, as escapes."""
-    return text.decode().encode(encoding, "backslashreplace")
+    """``text``, which is UTF-8, as a stream of ``encoding`` shows it: what it cannot express, plainer or as escapes."""
+    shown = text.decode()
+    if encoding == "ascii":
+        shown = shown.translate(str.maketrans({"–": "-", "…": "...", "“": '"', "”": '"'}))
+    return shown.encode(encoding, "backslashreplace")
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -123,3 +126,15 @@ def test_tables_for_terminals_survive_every_encoding(encoding: str) -> None:
     assert "授权码".encode(encoding, "backslashreplace") in done.stdout
     assert b"imap.qq.com" in done.stdout
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_an_english_text_needs_no_escapes_anywhere(encoding: str) -> None:
+    for arguments in (
+        ["lookup", "--offline", "user@gmail.com"],
+        ["explain", "NO SELECT Unsafe Login"],
+        ["explain", "x"],
+    ):
+        outcome = run(encoding, "en", *arguments)
+        assert b"\\u20" not in outcome.out + outcome.err
+    assert run("ascii", "en", "lookup", "--offline", "user@gmail.com").out.startswith(b"user@gmail.com - Gmail\n")
