@@ -128,12 +128,13 @@ def _read(path: Path) -> str:
 def _locked(profile: Path) -> Iterator[None]:
     """Hold the lock of ``profile``; raise InputError (``input.profile_in_use``) if Thunderbird has it."""
     if sys.platform == "win32":
-        # It exists as long as Thunderbird runs, which lets nobody else open it.
+        # As long as Thunderbird runs it lets nobody else open this file; and it does not start while somebody has it.
         try:
-            (profile / "parent.lock").unlink(missing_ok=True)
+            file = (profile / "parent.lock").open("ab")
         except OSError:
             raise InputError("input.profile_in_use", path=str(profile)) from None
-        yield
+        with file:
+            yield
     else:
         import fcntl
 

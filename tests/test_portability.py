@@ -13,7 +13,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import dns.resolver
@@ -26,6 +27,7 @@ from mailsetup.deadline import Deadline
 from mailsetup.errors import InputError, LookupFailed
 from mailsetup.model import AddressResult, NetworkOptions
 from mailsetup.net import Network, _connect_failed
+from mailsetup.preferences import Preferences
 from mailsetup.resolver import Resolver, system_nameservers
 
 ROOT = Path(__file__).parent.parent
@@ -328,3 +330,43 @@ def test_files_are_opened_with_an_encoding_or_as_bytes() -> None:
         done = start(*arguments, *command)
         assert b"EncodingWarning" not in done.stderr
         assert b"Traceback" not in done.stderr
+
+
+if sys.platform == "win32":
+
+    @contextmanager
+    def opened_alone(path: Path) -> Iterator[bool]:
+        """Whether Windows opens ``path`` for us alone, as Thunderbird opens the lock of its profile."""
+        import ctypes
+        from ctypes import wintypes
+
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.CreateFileW.restype = wintypes.HANDLE
+        handle = wintypes.HANDLE(kernel.CreateFileW(str(path), 0xC0000000, 0, None, 2, 0, None))  # read, write; create
+        try:
+            yield handle.value != wintypes.HANDLE(-1).value
+        finally:
+            kernel.CloseHandle(handle)
+
+    def test_a_profile_that_thunderbird_has_open_is_left_alone_and_one_in_work_is_not_opened(tmp_path: Path) -> None:
+        (tmp_path / "prefs.js").write_text("", "utf-8")
+        seen = []
+
+        class Seen(Exception):
+            """Enough was seen: no account is made."""
+
+        def make(_keys: object) -> Preferences:
+            with opened_alone(tmp_path / "parent.lock") as alone:
+                seen.append(alone)
+            raise Seen
+
+        with opened_alone(tmp_path / "parent.lock") as alone:
+            assert alone
+            with pytest.raises(InputError, match=r"input\.profile_in_use"):
+                profiles.add(tmp_path, make)
+        assert seen == []
+        with pytest.raises(Seen):
+            profiles.add(tmp_path, make)
+        assert not any(seen)
+        with opened_alone(tmp_path / "parent.lock") as alone:
+            assert alone
