@@ -24,6 +24,8 @@ from .model import (
 from .ranking import Ranking, leaves_domain
 from .roles import assign
 
+# What explains why there is no better answer.
+_IF_NOTHING_IS_FOUND = frozenset({"exchange", "wildcard-dns"})
 MOST_OTHERS = 6  # servers in a warning; the ledger has all of them
 PRIVATE = "dns.private_address"  # what has only such addresses is refused unless the user allows them
 
@@ -139,8 +141,8 @@ def _from_sources(reports: Sequence[SourceReport], ranking: Ranking, protocols: 
             # "Not offered" under one label means little if the protocol is offered under another.
             if protocol and (protocol in offered or protocol not in wanted):
                 continue
-            if notice.code == "exchange" and offered:
-                continue  # it may have been there before the servers that are published now
+            if notice.code in _IF_NOTHING_IS_FOUND and offered:
+                continue
             notices.setdefault((notice.code, protocol), notice)
     return list(notices.values())
 

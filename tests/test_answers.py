@@ -313,10 +313,11 @@ def test_recommending_what_a_live_connection_disproved_carries_a_warning() -> No
     assert lookup.status is Status.FOUND
 
 
-def test_exchange_is_worth_a_word_only_where_nothing_was_found() -> None:
-    wants_login = nothing("autodiscover", "http.status")._replace(notices=(Notice("exchange"),))
-    assert codes(answer(wants_login)) == ["exchange"]
-    assert codes(answer(wants_login, report("autoconfig", IMAPS, SMTPS))) == []
+@pytest.mark.parametrize("code", ["exchange", "wildcard-dns"])
+def test_why_there_is_no_better_answer_is_worth_a_word_only_where_nothing_was_found(code: str) -> None:
+    line = nothing("autodiscover")._replace(notices=(Notice(code),))
+    assert codes(answer(line)) == [code]
+    assert codes(answer(line, report("autoconfig", IMAPS, SMTPS))) == []
 
 
 def test_what_has_only_private_addresses_was_not_asked() -> None:

@@ -1,7 +1,8 @@
 """Conventional names of mail servers below the domain, tried with live connections: what is left if nobody says more.
 
 A guess counts only after a certificate that is verified for the guessed name, and a conversation in the protocol: an
-open port proves nothing. Where every name exists, names prove nothing either, and none is tried.
+open port proves nothing. Where every name exists, a name proves nothing either, and only those are tried that are
+somewhere else than the rest.
 """
 
 from __future__ import annotations
@@ -47,31 +48,36 @@ _PORTS = {
 
 
 async def discover(target: Target, net: Net) -> list[SourceReport]:
-    """One report per protocol that may be guessed, or one that names prove nothing."""
+    """One report per protocol that may be guessed, and one that names prove nothing where that is so."""
     domain = target.address.domain
+    everywhere: set[str] = set()  # the addresses that any name has
 
     async def every_name_exists() -> Found:
         name = f"{target.unused_label}.{domain}"
         try:
-            addresses = await net.addresses(name)
+            everywhere.update(await net.addresses(name))
         except LookupFailed as error:
             if means_nothing(error):
                 return Found()
             if error.code != "dns.private_address":
                 raise
-            addresses = [error.facts["address"]]
-        return Found(detail=f"{name} -> {addresses[0]}", notices=(Notice(WILDCARD),))
+            everywhere.add(error.facts["address"])
+        return Found(detail=f"{name} -> {sorted(everywhere)[0]}", notices=(Notice(WILDCARD),))
 
     wanted = [protocol for protocol in Protocol if protocol in target.guessable]
     # Which names exist is asked meanwhile: on a slow network every question one after the other counts.
     existing = [asyncio.create_task(_existing(_names(protocol, domain), net)) for protocol in wanted]
     try:
         check = await ask(NAME, f"*.{domain}", every_name_exists)
-        if check.notices or check.status is Status.FAILED:
+        if check.status is Status.FAILED:
             return [check]
-        return list(
-            await asyncio.gather(*(_ask(p, domain, hosts, net) for p, hosts in zip(wanted, existing, strict=True)))
+        reports = await asyncio.gather(
+            *(_ask(p, domain, hosts, everywhere, net) for p, hosts in zip(wanted, existing, strict=True))
         )
+        if not everywhere:
+            return list(reports)
+        # Where nothing was tried there is nothing to tell.
+        return [check, *(report for report in reports if report.detail or report.status is Status.FAILED)]
     finally:
         for task in existing:
             task.cancel()
@@ -82,9 +88,12 @@ def _names(protocol: Protocol, domain: str) -> list[str]:
     return [label + domain for label in _LABELS[protocol]]
 
 
-async def _ask(protocol: Protocol, domain: str, existing: Awaitable[list[str]], net: Net) -> SourceReport:
+async def _ask(
+    protocol: Protocol, domain: str, existing: Awaitable[dict[str, list[str]]], everywhere: set[str], net: Net
+) -> SourceReport:
     async def question() -> Found:
-        hosts = await existing
+        # A name that is elsewhere than any other was put there by somebody.
+        hosts = [name for name, addresses in (await existing).items() if not everywhere.issuperset(addresses)]
         guesses = [
             Candidate(
                 Endpoint(protocol, host, port, security, USERNAME_UNKNOWN),
@@ -94,13 +103,13 @@ async def _ask(protocol: Protocol, domain: str, existing: Awaitable[list[str]], 
             for port, security in _PORTS[protocol]
             for host in hosts
         ]
-        return interpret(await _try(guesses, net))
+        return interpret(await _try(guesses, net)) if guesses else Found()
 
     return await ask(NAME, ", ".join(_names(protocol, domain)), question)
 
 
-async def _existing(names: list[str], net: Net) -> list[str]:
-    """Those of ``names`` that have addresses, at least one; raise LookupFailed."""
+async def _existing(names: list[str], net: Net) -> dict[str, list[str]]:
+    """Those of ``names`` that have addresses, at least one, with these; raise LookupFailed."""
     answers = await asyncio.gather(*(net.addresses(name) for name in names), return_exceptions=True)
     failures = [answer for answer in answers if isinstance(answer, BaseException)]
     if unexpected := [failure for failure in failures if not isinstance(failure, LookupFailed)]:
@@ -108,7 +117,7 @@ async def _existing(names: list[str], net: Net) -> list[str]:
     if len(failures) == len(names):
         # One name that could not be asked outweighs others that do not exist.
         raise max(failures, key=lambda failure: isinstance(failure, LookupFailed) and not means_nothing(failure))
-    return [name for name, answer in zip(names, answers, strict=True) if not isinstance(answer, BaseException)]
+    return {name: answer for name, answer in zip(names, answers, strict=True) if not isinstance(answer, BaseException)}
 
 
 def interpret(results: list[ProbeResult]) -> Found:

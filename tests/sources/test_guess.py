@@ -81,8 +81,9 @@ def test_which_names_exist_is_asked_while_it_is_checked_whether_all_do() -> None
     assert report.status is Status.FOUND
     assert seconds == pytest.approx(1.0)
     delays = {f"A {ANY}": 1.0, "A imap.example.com": 9.0}
-    (report,), net, seconds = discover({ANY: HERE}, working, IMAP, delays=delays)
-    assert report.status is Status.NOTHING
+    trouble = {ANY: LookupFailed("dns.servfail", name=ANY)}
+    (report,), net, seconds = discover(trouble, working, IMAP, delays=delays)
+    assert report.status is Status.FAILED
     assert seconds == pytest.approx(1.0)
     assert net.given_up == ["A imap.example.com"]
 
@@ -154,13 +155,28 @@ def test_names_that_could_not_be_asked_are_a_failure_unless_one_could() -> None:
     assert (report.status, report.code) == (Status.NOTHING, "tcp.refused")
 
 
-@pytest.mark.parametrize("answer", [HERE, LookupFailed("dns.private_address", host=ANY, address="10.0.0.1")], ids=str)
-def test_where_every_name_exists_none_is_tried(answer: Sequence[str] | NetworkError) -> None:
-    (report,), net, _seconds = discover({ANY: answer, "imap.example.com": HERE}, {"imap.example.com:993": None})
+def test_where_every_name_exists_none_is_tried_that_is_where_all_are() -> None:
+    names = ("imap.example.com", "mail.example.com", "example.com")
+    hosts = {ANY: (*HERE, "192.0.2.2"), **dict.fromkeys(names, HERE)}
+    (report,), net, _seconds = discover(hosts, {"imap.example.com:993": None}, IMAP)
     assert (report.locator, report.status, report.candidates) == ("*.example.com", Status.NOTHING, ())
     assert [notice.code for notice in report.notices] == ["wildcard-dns"]
-    assert report.detail in (f"{ANY} -> 192.0.2.1", f"{ANY} -> 10.0.0.1")
-    assert net.asked == [f"A {ANY}"]
+    assert report.detail == f"{ANY} -> 192.0.2.1"
+    assert tried(net) == []
+
+
+@pytest.mark.parametrize("answer", [HERE, LookupFailed("dns.private_address", host=ANY, address="10.0.0.1")], ids=str)
+def test_where_every_name_exists_one_that_is_somewhere_else_is_tried(answer: Sequence[str] | NetworkError) -> None:
+    there = {"imap.example.com": HERE, "mail.example.com": ("192.0.2.9",)}
+    hosts: Hosts = {**there, ANY: answer}
+    if answer is HERE:
+        (check, report), net, _seconds = discover(hosts, {"mail.example.com:993": None}, IMAP)
+        assert tried(net) == ["mail.example.com:993"]
+        assert [candidate.endpoint.host for candidate in report.candidates] == ["mail.example.com"]
+    else:
+        (check, report), net, _seconds = discover(hosts, {"imap.example.com:993": "tls.cert.hostname"}, IMAP)
+        assert (report.status, report.code) == (Status.NOTHING, "tls.cert.hostname")
+    assert [notice.code for notice in check.notices] == ["wildcard-dns"]
 
 
 def test_where_it_cannot_be_told_whether_every_name_exists_none_is_tried() -> None:
