@@ -418,7 +418,7 @@ class Account(NamedTuple):
     provider: Provider | None = None
     notices: tuple[Notice, ...] = ()  # what the user must do or know first
     password_command: str = ""  # a command line for the shell; the first line it prints is the password
-    client_version: str = ""  # one of the exporter's VERSIONS; "": the newest
+    client_version: str = ""  # one of the exporter's VERSIONS; "": the usual one
 
 
 class NetworkOptions(NamedTuple):

@@ -97,7 +97,7 @@ class Exporter(Protocol):
     SEVERAL_FILES: bool  # needs a folder to write into
     NEEDS_ADDRESS: bool  # about one person; other formats also take an account whose address is only a domain
     PASSWORD_COMMAND: bool  # whether the format can hold a command that prints the password
-    VERSIONS: tuple[str, ...]  # versions of the client whose files differ, newest first; () for most
+    VERSIONS: tuple[str, ...]  # versions of the client whose files differ, the usual one first; () for most
     APPEND: bool  # whether people keep other things in such a file as well: then an ``Export`` has an ``addition``
     JUDGED_BY: str  # "client": tests feed the real program; "rules": tests check the published rules
     WHERE: str  # N_()-marked: where to put the file and how to see that it works; may name {file} and {domain}
@@ -141,7 +141,7 @@ def where(exporter: Exporter, made: Export, domain: str) -> str:
 
 
 def client_version(account: Account, versions: tuple[str, ...]) -> str:
-    """The version of the client to write for: the one that was asked for, else the newest of ``versions``."""
+    """The version of the client to write for: the one that was asked for, else the usual of ``versions``."""
     return account.client_version or versions[0]
 
 

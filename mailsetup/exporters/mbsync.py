@@ -31,17 +31,18 @@ PROTOCOLS = (Protocol.IMAP,)
 SEVERAL_FILES = False
 NEEDS_ADDRESS = True
 PASSWORD_COMMAND = True
-VERSIONS = ("1.5", "1.4")
+VERSIONS = ("1.4", "1.5")
 APPEND = True
 JUDGED_BY = "client"
 WHERE = N_(
     "Put the file at ~/.mbsyncrc and make the folder that Path names. To check it, list the mailboxes: mbsync -l -a. "
-    "“mbsync --version” below 1.5 needs a file made with --client-version 1.4. Without a password command mbsync asks "
-    "for the password."
+    "mbsync 1.5 reads the file with a notice about SSLType, which --client-version 1.5 spares you. Without a password "
+    "command mbsync asks for the password."
 )
 
 _SECURITY = {Security.TLS: "IMAPS", Security.STARTTLS: "STARTTLS"}
-_SECURITY_KEYWORD = {"1.5": "TLSType", "1.4": "SSLType"}
+# Version 1.5 reads the older word, too, with a notice; 1.4, which Debian 12 and Ubuntu 24.04 have, reads no other.
+_SECURITY_KEYWORD = {"1.4": "SSLType", "1.5": "TLSType"}
 _MAX_LINE_BYTES = 1022  # mbsync reads lines into 1024 bytes, with a line end and a terminating NUL
 
 

@@ -164,7 +164,7 @@ def read_msmtp(body: bytes, _address: Address) -> list[Setting]:
 
 def read_mbsync(body: bytes, _address: Address) -> list[Setting]:
     found = keywords(body)
-    security = {"IMAPS": "tls", "STARTTLS": "starttls"}[found["TLSType"]]
+    security = {"IMAPS": "tls", "STARTTLS": "starttls"}[found["SSLType"]]
     return [Setting("imap", found["Host"], int(found["Port"]), security, found["User"])]
 
 

@@ -32,7 +32,7 @@ def test_the_file_for_a_plain_account() -> None:
         "IMAPAccount zhang.wei@example.com\n"
         "Host imap.example.com\n"
         "Port 993\n"
-        "TLSType IMAPS\n"
+        "SSLType IMAPS\n"
         'User "zhang.wei@example.com"\n'
         'PassCmd "pass show \\"mail\\""\n'
         "\n"
@@ -54,10 +54,11 @@ def test_the_file_for_a_plain_account() -> None:
 
 
 @pytest.mark.parametrize(("security", "word"), [(Security.TLS, "IMAPS"), (Security.STARTTLS, "STARTTLS")])
-def test_version_1_4_has_the_old_word_for_the_security(security: Security, word: str) -> None:
+def test_the_word_for_the_security_is_the_one_that_every_version_reads(security: Security, word: str) -> None:
     source = account(server(IMAP, security))
-    assert rendered(source._replace(client_version="1.4")) == rendered(source).replace("TLSType", "SSLType")
-    assert f"TLSType {word}\n" in rendered(source)
+    assert f"SSLType {word}\n" in rendered(source)
+    assert rendered(source._replace(client_version="1.4")) == rendered(source)
+    assert rendered(source._replace(client_version="1.5")) == rendered(source).replace("SSLType", "TLSType")
 
 
 def test_a_line_that_mbsync_would_not_read_is_refused_by_what_makes_it_too_long() -> None:
@@ -87,7 +88,7 @@ def at(recorder: LoginRecorder, username: str) -> AccountServer:
 
 def login(somebody: User, recorder: LoginRecorder, source: Account) -> tuple[str, str]:
     """The user name and password with which mbsync logs in."""
-    export = mbsync.render(source._replace(client_version="1.4"))
+    export = mbsync.render(source)
     somebody.put(".mbsyncrc", export.files[0].body)
     somebody.make_folder(somebody.home / "Mail" / label(source.address))
     recorder.logins.clear()
@@ -135,9 +136,9 @@ def test_nothing_is_run_but_the_password_command(somebody: User, recorder: Login
 @need("mbsync")
 @pytest.mark.servers
 def test_an_added_account_stands_beside_those_that_are_there(somebody: User, recorder: LoginRecorder) -> None:
-    first = account(at(recorder, "first"))._replace(password_command="echo 1", client_version="1.4")
+    first = account(at(recorder, "first"))._replace(password_command="echo 1")
     second = account(at(recorder, "second"))._replace(
-        address=ADDRESS._replace(local_part="wei"), password_command="echo 2", client_version="1.4"
+        address=ADDRESS._replace(local_part="wei"), password_command="echo 2"
     )
     addition = mbsync.render(second).addition
     assert addition is not None
@@ -153,5 +154,5 @@ def test_an_added_account_stands_beside_those_that_are_there(somebody: User, rec
 @pytest.mark.servers
 def test_a_leading_plus_sign_belongs_to_the_command(somebody: User, recorder: LoginRecorder) -> None:
     source = account(at(recorder, "somebody"))._replace(password_command="+print")
-    somebody.put(".mbsyncrc", mbsync.render(source._replace(client_version="1.4")).files[0].body)
+    somebody.put(".mbsyncrc", mbsync.render(source).files[0].body)
     assert "sh: 1: +print:" in somebody.run("mbsync", "--list", "--all").stderr  # there is no such program

@@ -166,7 +166,7 @@ def test_a_password_command_of_several_lines_is_refused_by_name(name: str, comma
 
 
 @pytest.mark.parametrize("name", WITH_VERSIONS)
-def test_every_version_has_a_file_of_its_own_and_the_newest_is_the_usual(name: str) -> None:
+def test_every_version_has_a_file_of_its_own_and_the_first_is_the_usual(name: str) -> None:
     exporter = exporters.load(name)
     bodies = [
         exporter.render(_usual(name)._replace(client_version=version)).files[0].body for version in exporter.VERSIONS

@@ -29,11 +29,10 @@ class Client(NamedTuple):
     place: str
     arguments: tuple[str, ...] = ()
     on_terminal: bool = False
-    version: str = ""  # the newest unless given
     owner: str = WILMA
 
 
-MBSYNC = Client("mbsync", "mbsync", ".mbsyncrc", ("-l", "-a"), version="1.4")
+MBSYNC = Client("mbsync", "mbsync", ".mbsyncrc", ("-l", "-a"))
 MUTT = Client("mutt", "mutt", ".config/mutt/muttrc", on_terminal=True)
 NEOMUTT = Client("neomutt", "mutt", ".config/neomutt/neomuttrc", on_terminal=True)
 FETCHMAIL = Client("fetchmail", "fetchmail", ".fetchmailrc", ("--check",), owner=FRED)
@@ -107,7 +106,6 @@ def _install(
         (receiving,),
         (server(SMTP, security, host=outgoing, username=client.owner),),
         password_command=f"cat ~/secret-{client.owner}" if exporter.PASSWORD_COMMAND else "",
-        client_version=client.version,
     )
     person.put(client.place, exporter.render(source).files[0].body)
 
