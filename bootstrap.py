@@ -19,7 +19,13 @@ import time
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 -- this is where an older Python is turned away
-    sys.exit("bootstrap: error: needs Python 3.11 or later, this is " + sys.version.split()[0])
+    sys.exit(
+        "bootstrap: error: needs Python 3.11 or later (https://www.python.org/downloads/), this is "
+        + sys.version.split()[0]
+        + "; start it with the newer one, for example: "
+        + ("py -3.11" if os.name == "nt" else "python3.11")
+        + " bootstrap.py"
+    )
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
@@ -73,6 +79,8 @@ PURE = (
     "wire/*",
 )
 MINIMUM_PERCENT = 99
+# What is used of POSIX alone is an error there. Results for another platform would overwrite the others.
+FOR_WINDOWS = ("--platform=win32", "--cache-dir=.mypy_cache/windows", "mailsetup")
 
 
 class BootstrapError(Exception):
@@ -170,7 +178,8 @@ def demonstrate() -> None:
     program = str(SCRIPTS / "mailsetup")
     if not run(program, "lookup", "user@qq.com"):
         raise BootstrapError("the installed program does not work")
-    say('installed; call it as: "' + program + '" lookup you@example.org')
+    # PowerShell takes what stands between quotation marks for a text, not for a program.
+    say("installed; call it as: " + ('"' + program + '"' if " " in program else program) + " lookup you@example.org")
 
 
 def run_tests() -> bool:
@@ -219,6 +228,7 @@ def test(arguments: list[str]) -> None:
         "ruff check": run(PYTHON, "-m", "ruff", "check", "--quiet"),
         "ruff format": run(PYTHON, "-m", "ruff", "format", "--check", "--quiet"),
         "mypy": run(PYTHON, "-m", "mypy", "--no-error-summary"),
+        "mypy for Windows": run(PYTHON, "-m", "mypy", "--no-error-summary", *FOR_WINDOWS),
         "pytest": run(PYTHON, "-m", "pytest", *arguments) if arguments else run_tests(),
     }
     if not arguments:
