@@ -36,9 +36,9 @@ VERSIONS = ("2", "1")
 APPEND = True
 JUDGED_BY = "rules"
 WHERE = N_(
-    "Put the file at ~/.config/himalaya/config.toml (Windows: %APPDATA%\\himalaya\\config.toml). To check it: himalaya "
-    "account check. “himalaya --version” below 2 needs a file made with --client-version 1. Without a password command "
-    "version 2 has no password: name one that prints it in imap.sasl.plain.password.command and "
+    "Put the file at ~/.config/himalaya/config.toml (version 1 on Windows: %APPDATA%\\himalaya\\config.toml). To check "
+    "it: himalaya account check. “himalaya --version” below 2 needs a file made with --client-version 1. Without a "
+    "password command version 2 has no password: name one that prints it in imap.sasl.plain.password.command and "
     "smtp.sasl.plain.password.command; version 1 keeps it in the system's keyring, where himalaya account configure "
     "puts it."
 )
