@@ -147,7 +147,6 @@ _NSS = {
     "ssl_error_no_cypher_overlap": "tls.no_shared_cipher",
 }
 _THUNDERBIRD = {
-    "could not connect to mail server": "tcp.timeout",
     "connecting to outgoing server*failed": "tcp.timeout",
     "login to server*failed": "auth.bad_credentials",
     "sending of username*did not succeed": "auth.bad_credentials",
@@ -196,13 +195,6 @@ _OTHERS = {
     "secure connection or the client was not authenticated": "auth.required",  # .NET
     "unexpected packet format": "tls.plaintext_on_tls_port",  # .NET
     "notls": "starttls.not_offered",
-    "authentication failed": "auth.bad_credentials",
-    "authentication failure": "auth.bad_credentials",
-    "invalid credentials": "auth.bad_credentials",
-    "incorrect username or password": "auth.bad_credentials",
-    "invalid username or password": "auth.bad_credentials",
-    "密码错误": "auth.bad_credentials",
-    "密码不正确": "auth.bad_credentials",
 }
 # Where nothing more exact was said: the commonest cause.
 _VAGUE = {
@@ -211,6 +203,21 @@ _VAGUE = {
     "tlsv1_alert": "tls.handshake_alert",
     "tlsv1 alert": "tls.handshake_alert",
     "ssl routines": "tls.handshake_alert",
+}
+_VAGUE_ANYWHERE = {
+    "authentication failed": "auth.bad_credentials",
+    "authentication failure": "auth.bad_credentials",
+    "invalid credentials": "auth.bad_credentials",
+    "incorrect username or password": "auth.bad_credentials",
+    "invalid username or password": "auth.bad_credentials",
+    "unable to connect to": "tcp.timeout",
+    "cannot connect to": "tcp.timeout",
+    "could not connect to": "tcp.timeout",
+    "无法连接到服务器": "tcp.timeout",
+    "无法连接服务器": "tcp.timeout",
+    "连接服务器失败": "tcp.timeout",
+    "密码错误": "auth.bad_credentials",
+    "密码不正确": "auth.bad_credentials",
 }
 
 _VOCABULARIES = {
@@ -273,7 +280,7 @@ def _in_order(vocabularies: dict[str, dict[str, str]]) -> tuple[ClientError, ...
 
 
 CLIENT_ERRORS = _in_order(_VOCABULARIES)
-VAGUE_ERRORS = _in_order({"OpenSSL": _VAGUE})
+VAGUE_ERRORS = _in_order({"OpenSSL": _VAGUE, "other programs": _VAGUE_ANYWHERE})
 
 
 def recognize(text: str) -> Iterator[ClientError]:

@@ -146,12 +146,24 @@ def _spelled(typed: str) -> Step[tuple[str, Lookup | None]]:
         answer = yield from find(typed, offline=True)
         if answer.provider is not None:
             return typed, answer
-    name, at, domain = typed.rpartition("@")
-    for meant in typos.near(domain.lower()) if at else ():
-        suggestion = f"{name}@{meant}"
+    for suggestion in _meant(typed):
         if (yield from confirm(_("Did you mean {address}?").format(address=suggestion), default=True)):
             return suggestion, (yield from find(suggestion, offline=True)) if not _fault(suggestion) else None
     return typed, None
+
+
+def _meant(typed: str) -> list[str]:
+    """The addresses that may have been meant by ``typed``."""
+    from unicodedata import normalize
+
+    if _fault(typed):
+        plain = normalize("NFKC", typed).replace("。", ".")  # the signs of a Chinese keyboard
+        # In China many type the number with which they log in to QQ; its mail address begins with that.
+        plain += "@qq.com" if plain.isascii() and plain.isdigit() and 5 <= len(plain) <= 11 else ""
+        if plain != typed and not _fault(plain):
+            return [plain]
+    name, at, domain = typed.rpartition("@")
+    return [f"{name}@{meant}" for meant in typos.near(domain.lower())] if at else []
 
 
 def _tell(answer: Lookup) -> Step[None]:

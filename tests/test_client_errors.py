@@ -78,6 +78,8 @@ SSL = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {} (_ssl.c:10
         ("Sending reported error (0x800CCC78)", "send.sender_refused"),
         ("authentication failed. Please check the username and password", "auth.bad_credentials"),
         ("帐户或密码错误", "auth.bad_credentials"),
+        ("无法连接到服务器，请检查帐号设置", "tcp.timeout"),
+        ("Unable to connect to remote host: Connection refused", "tcp.refused"),
     ],
 )
 def test_an_error_leads_to_the_code_of_a_probe(text: str, code: str) -> None:

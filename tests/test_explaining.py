@@ -82,7 +82,7 @@ def test_a_meaning_has_no_gaps_where_only_the_error_is_known(text: str, language
 
 def test_the_words_of_the_server_make_what_its_client_says_superfluous() -> None:
     assert codes("Login to server imap.example.com failed: NO [UNAVAILABLE] later") == ["auth.temporary"]
-    assert codes("authentication failed; Connection refused") == ["auth.bad_credentials", "tcp.refused"]
+    assert codes("authentication failed; Connection refused") == ["tcp.refused", "auth.bad_credentials"]
 
 
 def test_what_to_do_in_another_program_names_no_options_of_this_one() -> None:

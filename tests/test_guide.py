@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import product
 from typing import assert_never
 
@@ -215,6 +216,28 @@ def test_a_slip_of_the_finger_is_asked_about_and_the_user_decides(answer: str, a
 def test_a_missing_full_stop_is_such_a_slip_too() -> None:
     terminal = Terminal("y", "", "", offline={"fred@qq.com": known(INCOMING, SUBMISSION, query="fred@qq.com")})
     assert play(terminal, "fred@qqcom") is Ending.DONE
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("12345678", "12345678@qq.com"), ("li＠qq.com", "li@qq.com"), ("li@@qq.com", None), ("1234", None)],
+)
+def test_what_is_typed_by_habit_or_with_a_chinese_keyboard_is_asked_about(typed: str, meant: str | None) -> None:
+    answers = (typed, "", "", "") if meant else (typed, FRED)
+    found = {address: known(INCOMING, SUBMISSION, query=address) for address in (meant, FRED) if address}
+    terminal = Terminal(*answers, offline=found)
+    with pytest.raises(EOFError) if meant is None else nullcontext():
+        play(terminal, None)
+    asked = [question for question in terminal.questions if question.startswith("Did")]
+    assert asked == ([f"Did you mean {meant}? [Y/n]"] if meant else [])
+    if meant:
+        assert terminal.lines[-1].startswith(f"{meant}: ")
+
+
+def test_a_meaning_that_is_declined_leaves_the_reason_and_the_question() -> None:
+    terminal = Terminal("12345678", "n", FRED, "", "", offline=SIMPLE)
+    assert play(terminal, None) is Ending.DONE
+    assert "12345678 is neither an address nor a domain" in terminal.shown
 
 
 def test_every_domain_that_may_have_been_meant_is_asked_about() -> None:
