@@ -131,7 +131,8 @@ async def discover(
                 connections.start(_to_verify(rank([*database, *found], address.domain, protocols), live))
 
         found = await _ask_all(target, web, protocols, connect_early, tell, whole_ledger=whole_ledger)
-        if await _is_captive(found, target, web):
+        captive, found = await asyncio.gather(_is_captive(found, target, web), _despite_wildcard(found, target, web))
+        if captive:
             found = portal.disbelieved(found)
         reports = await _guess([*database, *found], target, Web(network), protocols, tell, verify=options.verify)
         ranking = rank(reports, address.domain, protocols)
@@ -278,10 +279,7 @@ async def _guess(
     if any(map(_settles, reports)) or not guessable or any(notice.code == portal.NOTICE for notice in notices):
         return [*reports, _not_asked(source, target, POINTLESS)]
     waiting_for((source.NAME,))
-    guessed = await source.discover(target._replace(guessable=guessable), net)
-    if any(notice.code == guess.WILDCARD for report in guessed for notice in report.notices):
-        reports = [_despite_wildcard(report, target) for report in reports]
-    return reports + guessed
+    return reports + await source.discover(target._replace(guessable=guessable), net)
 
 
 def _settles(report: SourceReport) -> bool:
@@ -291,12 +289,22 @@ def _settles(report: SourceReport) -> bool:
     return report.source == mx.NAME and report.code in ("dns.nxdomain", "dns.null_mx")
 
 
-def _despite_wildcard(report: SourceReport, target: Target) -> SourceReport:
-    """``report``, but nothing where it failed at a name that exists only because all names do."""
-    below = report.locator.partition("://")[2].partition("/")[0].endswith("." + target.address.domain)
-    if below and report.code == "http.certificate" and portal.is_of_another_name(report):
-        return report._replace(status=Status.NOTHING)
-    return report
+async def _despite_wildcard(reports: list[SourceReport], target: Target, net: Net) -> list[SourceReport]:
+    """``reports``, but nothing where one failed at a name that exists only because all names do."""
+    domain = target.address.domain
+    hosts = {
+        report.locator: report.locator.partition("://")[2].partition("/")[0]
+        for report in reports
+        if report.code == "http.certificate" and portal.is_of_another_name(report)
+    }
+    below = {locator: host for locator, host in hosts.items() if host.endswith("." + domain)}
+    try:
+        # Asked only where it matters, and of the others the addresses are known.
+        everywhere = set(await net.addresses(f"{target.unused_label}.{domain}")) if below else set()
+        strange = {locator for locator, host in below.items() if everywhere.issuperset(await net.addresses(host))}
+    except LookupFailed:
+        return reports
+    return [r._replace(status=Status.NOTHING) if r.locator in strange else r for r in reports]
 
 
 def _decided(

@@ -379,11 +379,19 @@ def test_where_every_name_exists_a_strange_certificate_at_one_of_them_is_no_trou
     def refused(url: str, reason: str = "tls.cert.hostname") -> SourceReport:
         return SourceReport("autoconfig", url, Status.FAILED, code="http.certificate", detail=reason)
 
-    reports = [refused(AUTOCONFIG), refused(WELL_KNOWN), refused(AUTOCONFIG, "tls.cert.expired"), refused(FROM_ISPDB)]
-    wildcard = FakeNet(hosts={"no-such-label.example.com": ["192.0.2.1"]})
-    statuses = [line.status for line in complete(*reports, net=wildcard)]
-    assert statuses == [Status.NOTHING, Status.FAILED, Status.FAILED, Status.FAILED, Status.NOTHING]
-    assert [line.status for line in complete(*reports, net=FakeNet())][:4] == [Status.FAILED] * 4
+    def statuses(*reports: SourceReport, **hosts: str) -> list[Status]:
+        named = {f"{label.replace('_', '-')}.example.com": [address] for label, address in hosts.items()}
+        net = FakeNet(hosts=named)
+        return [line.status for line in run(discovery._despite_wildcard([*reports], target(), net))[0]]
+
+    here, there = "192.0.2.1", "192.0.2.9"
+    assert statuses(refused(AUTOCONFIG), no_such_label=here, autoconfig=here) == [Status.NOTHING]
+    assert statuses(refused(AUTOCONFIG), no_such_label=here, autoconfig=there) == [
+        Status.FAILED
+    ]  # somebody put it there
+    assert statuses(refused(AUTOCONFIG), autoconfig=here) == [Status.FAILED]  # no other name exists
+    others = (refused(WELL_KNOWN), refused(AUTOCONFIG, "tls.cert.expired"), refused(FROM_ISPDB), report("srv"))
+    assert statuses(*others, no_such_label=here, autoconfig=here) == [*[Status.FAILED] * 3, Status.NOTHING]
 
 
 def is_captive(*reports: SourceReport, net: FakeNet) -> bool:
