@@ -29,7 +29,7 @@ JUDGED_BY = "rules"
 WHERE = N_(
     "Open the file on the device (send it by AirDrop, or put it on a web page). Then install it: on iPhone and iPad "
     "under Settings, General, VPN & Device Management; on a Mac under System Settings, General, Device Management. The "
-    "device warns that the profile is not signed and asks for the password."
+    "device warns that the profile is not signed and asks for the password. Mail then lists the account."
 )
 
 _ACCOUNT_TYPES = {Protocol.IMAP: "EmailTypeIMAP", Protocol.POP3: "EmailTypePOP"}
