@@ -39,8 +39,8 @@ APPEND = False
 JUDGED_BY = "rules"
 WHERE = N_(
     "Close Outlook and double-click the file, or run: outlook.exe /importprf FILE. It adds a profile named after the "
-    "address; choose it under Control Panel, Mail, Show Profiles. Outlook asks for the password when it first connects. "
-    "To check it: Control Panel, Mail, Email Accounts, Change, Test Account Settings."
+    "address; choose it under Control Panel, Mail, Show Profiles. Outlook asks for the password when it first "
+    "connects. To check it: Control Panel, Mail, Email Accounts, Change, Test Account Settings."
 )
 
 CODE_PAGE = "936"
