@@ -400,6 +400,7 @@ _DESCRIBED = {
         "{version} with {exchange} key exchange ({cipher})."
     ),
 }
+_UNKNOWN_PROTOCOL = N_("{host} port {port} does not speak {expected}; it said: {reply}")
 _TYPED_PRIVATE_ADDRESS = N_("{host} is an address of a private network.")
 
 
@@ -414,6 +415,10 @@ def diagnose(code: str, facts: Mapping[str, str]) -> Diagnosis:
     message, remedies = _DIAGNOSES.get(code, (code.replace("{", "{{").replace("}", "}}"), ()))
     if "cipher" in facts:
         message = _DESCRIBED.get(code, message)
+    if code == "greeting.wrong_protocol" and facts.get("seen") == "UNKNOWN":
+        message = _UNKNOWN_PROTOCOL
+    if code == "auth.not_offered" and facts.get("port") in ("465", "587"):
+        remedies = (_TELL_PROVIDER,)  # it is the right port
     if code == "dns.private_address" and facts.get("host") == facts.get("address"):
         message, remedies = _TYPED_PRIVATE_ADDRESS, remedies[:1]  # no resolver has said so
     return Diagnosis(fill(message, facts), tuple(fill(remedy, facts) for remedy in remedies))

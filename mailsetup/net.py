@@ -14,9 +14,10 @@ import errno
 import ipaddress
 import socket
 import ssl
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from . import tls
 from .deadline import Deadline
@@ -24,9 +25,6 @@ from .errors import ConnectFailed, LookupFailed
 from .model import AddressResult, NetworkOptions
 from .resolver import Resolver
 from .sources import MXRecord, Records, SRVRecord
-
-if TYPE_CHECKING:
-    pass
 
 # RFC 8305 §5: how long to wait for one address before the next is tried as well.
 CONNECTION_ATTEMPT_DELAY_S = 0.25
@@ -264,10 +262,15 @@ async def _race(addresses: list[str], port: int, deadline: Deadline, results: di
     for ip in addresses:
         if ip not in results or results[ip].outcome == "skipped":
             results[ip] = AddressResult(ip, "failed", "tcp.timeout")
-    codes = [results[ip].code or "" for ip in addresses]
-    # What was answered says more than silence, and silence more than a missing route (often: no IPv6 here).
-    code = next(c for c in ("tcp.refused", "tcp.reset", "tcp.timeout", "tcp.unreachable") if c in codes)
-    raise ConnectFailed(code, port=str(port), addresses=", ".join(addresses))
+    raise ConnectFailed(telling(results[ip].code for ip in addresses), port=str(port), addresses=", ".join(addresses))
+
+
+def telling(codes: Iterable[str | None]) -> str:
+    """The code that says most of why no address of a host took a connection."""
+    # Who cuts a connection off is there, who refuses one answers at least; silence says more than a missing route
+    # (often: no IPv6 here).
+    order = ("tcp.reset", "tcp.refused", "tcp.timeout", "tcp.unreachable")
+    return min((code for code in codes if code is not None), key=order.index)
 
 
 async def _attempt(ip: str, port: int, results: dict[str, AddressResult]) -> Stream:

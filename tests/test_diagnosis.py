@@ -142,6 +142,19 @@ def test_protocols_are_written_in_capitals() -> None:
     assert "speaks SMTP, not IMAP" in message
 
 
+def test_what_speaks_no_known_protocol_is_quoted() -> None:
+    said = diagnose("greeting.wrong_protocol", {**PLACE, "expected": "imap", "seen": "unknown", "reply": "hello"})
+    assert said.message == "imap.example.com port 993 does not speak IMAP; it said: hello"
+
+
+def test_a_submission_port_without_a_login_is_not_taken_for_another_port() -> None:
+    def remedy(port: str) -> str:
+        return diagnose("auth.not_offered", {"host": "smtp.example.com", "port": port}).remedy[0]
+
+    assert "(25)" in remedy("25")
+    assert "(25)" not in remedy("465") + remedy("587")
+
+
 def test_a_refusal_without_a_word_reads_well() -> None:
     assert diagnose("auth.protocol_error", PLACE).message.endswith(": –")
     assert diagnose("auth.bad_credentials", PLACE).message.endswith(": –")

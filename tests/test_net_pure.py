@@ -10,7 +10,7 @@ import pytest
 from fakes import run
 from mailsetup.deadline import Deadline
 from mailsetup.errors import ConnectFailed, InputError, LookupFailed
-from mailsetup.net import _connect_failed
+from mailsetup.net import _connect_failed, telling
 from mailsetup.resolver import Resolver
 
 
@@ -121,3 +121,10 @@ def test_several_name_servers_may_be_given() -> None:
 )
 def test_every_error_of_the_operating_system_has_a_code(error: OSError, code: str) -> None:
     assert _connect_failed(error).code == code
+
+
+def test_of_several_addresses_the_failure_counts_that_shows_most_life() -> None:
+    assert telling(["tcp.refused", "tcp.reset", None]) == "tcp.reset"
+    assert telling(["tcp.timeout", "tcp.refused"]) == "tcp.refused"
+    assert telling(["tcp.unreachable", "tcp.timeout"]) == "tcp.timeout"
+    assert telling([None, "tcp.unreachable"]) == "tcp.unreachable"
