@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,6 +15,9 @@ from .i18n import LANGUAGES, _
 from .model import NetworkOptions, Protocol
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+# The type of a path. Its leading ~ is the user's home: no shell of Windows says so, and none behind an equals sign.
+path = os.path.expanduser
 
 as_json = click.option("--json", "as_json", is_flag=True, help=_("Write JSON: one object, or JSON Lines."))
 targets = click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
@@ -132,7 +136,7 @@ def network(command: Command, jobs_option: Callable[[Command], Command] | None =
         click.option("--send-address", is_flag=True, help=_("Tell the domain's own server the real address.")),
         click.option("--allow-http", is_flag=True, help=_("Also fetch over plain http (untrusted, ranked last).")),
         click.option("--allow-private", is_flag=True, help=_("Accept private and loopback addresses.")),
-        click.option("--ca-file", metavar="FILE", help=_("PEM file with further trusted CA certificates.")),
+        click.option("--ca-file", type=path, metavar="FILE", help=_("PEM file with further trusted CA certificates.")),
         click.option("--trust-ad", is_flag=True, help=_("Believe --nameserver when it says that DNSSEC is valid.")),
         click.option("--nameserver", multiple=True, metavar="IP[:PORT]", help=_("Ask this resolver (repeatable).")),
         click.option(

@@ -304,6 +304,23 @@ def test_who_has_no_home_has_no_profile(monkeypatch: pytest.MonkeyPatch) -> None
         profiles.find(profiles.DEFAULT)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["export", "user@qq.com", "--to", "thunderbird", "--offline", "-o", "~/x.xml"], "x.xml"),
+        (["export", "user@qq.com", "--offline", "--bundle=~/all"], "all/README.md"),
+        (["publish", "b.com", "--imap", "mail.b.com", "--smtp", "mail.b.com", "-o", "~/site"], "site/records.zone"),
+    ],
+    ids=["export", "bundle", "publish"],
+)
+def test_a_tilde_is_the_home_whether_or_not_the_shell_says_so(
+    arguments: Sequence[str], written: str, tmp_path: Path
+) -> None:
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    assert start("-m", "mailsetup", *arguments, env=home).returncode == 0
+    assert (tmp_path / written).is_file()
+
+
 # What Windows lacks; each import and each use of an event loop's POSIX half has an alternative there.
 POSIX_MODULES = {"crypt", "fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
 POSIX_LOOP = {"add_reader", "add_signal_handler", "add_writer", "create_unix_connection", "connect_read_pipe"}

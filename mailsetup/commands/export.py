@@ -22,15 +22,26 @@ from . import EXIT_OK, exit_code, wanted_protocols
 )
 @click.argument("target", required=False)
 @click.option("--to", "format_name", metavar="FORMAT", help=_("The format; see --list."))
-@click.option("-o", "--output", metavar="PATH", help=_("Write to this file or folder; - is standard output."))
+@click.option(
+    *("-o", "--output"),
+    type=options.path,
+    metavar="PATH",
+    help=_("Write to this file or folder; - is standard output."),
+)
 @click.option(
     "--profile",
+    type=options.path,
     metavar="FOLDER",
     is_flag=False,
     flag_value="default",
     help=_("Add the account to this profile of Thunderbird, or to the usual one."),
 )
-@click.option("--bundle", "folder", metavar="FOLDER", help=_("Write every possible format below this folder."))
+@click.option(
+    *("--bundle", "folder"),
+    type=options.path,
+    metavar="FOLDER",
+    help=_("Write every possible format below this folder."),
+)
 @click.option("--name", "display_name", default="", help=_("The name that recipients see."))
 @options.protocols(Protocol.IMAP, Protocol.POP3)
 @click.option("--password-command", metavar="CMD", default="", help=_("Let the client run CMD to get the password."))

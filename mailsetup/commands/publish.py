@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     help=_("Log in with the whole address (the default), or with the part before the @."),
 )
 @click.option("--web", metavar="HOST", help=_("The web server with the files; by default the one of the domain."))
-@click.option("-o", "--output", "folder", metavar="FOLDER", help=_("Write the files to this folder."))
+@click.option(
+    *("-o", "--output", "folder"), type=options.path, metavar="FOLDER", help=_("Write the files to this folder.")
+)
 @click.option("--force", is_flag=True, help=_("Replace existing files."))
 @options.network
 @options.common
