@@ -157,6 +157,19 @@ def _rests_on_mentions(candidate: Candidate, reports: Sequence[SourceReport]) ->
     return all(c.confidence is Confidence.LOW for c in named)
 
 
+def _by_trouble(failed: Sequence[SourceReport]) -> str:
+    """The sources that could not be asked, each trouble once; where only one has it, with what was asked."""
+    troubles: dict[str, list[SourceReport]] = {}
+    for report in failed:
+        troubles.setdefault(report.code or "", []).append(report)
+    return "; ".join(
+        f"{', '.join(dict.fromkeys(report.source for report in alike))} ({code})"
+        if len(alike) > 1
+        else f"{alike[0].source} {alike[0].locator} ({code})"
+        for code, alike in troubles.items()
+    )
+
+
 def _private(
     reports: Sequence[SourceReport], failures: Mapping[tuple[str, str, int, str], str], *, only_refused: bool
 ) -> list[str]:
@@ -209,8 +222,7 @@ def _about_trust(
         notices.append(Notice("stale" if known else "conflict", facts))
     failed = [report for report in reports if report.status is Status.FAILED]
     if failed:
-        sources = "; ".join(f"{report.source} {report.locator} ({report.code})" for report in failed)
-        notices.append(Notice("degraded", {"sources": sources}))
+        notices.append(Notice("degraded", {"sources": _by_trouble(failed)}))
     if any((report.code or "").endswith(".timeout") for report in failed):
         notices.append(Notice("slow"))
     return notices

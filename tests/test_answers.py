@@ -106,6 +106,9 @@ def test_settings_despite_a_failure_are_found_and_degraded() -> None:
     assert codes(answer(report("ispdb", IMAPS), failed("srv", "dns.servfail"))) == ["degraded"]
     sources = facts(lookup, "degraded")["sources"]
     assert sources == "autoconfig autoconfig of example.com (http.timeout); srv srv of example.com (dns.servfail)"
+    alike = (failed(source, "dns.servfail") for source in ("autoconfig", "srv", "srv", "dns"))
+    degraded = facts(answer(report("ispdb", IMAPS), *alike, failed("pacc")), "degraded")["sources"]
+    assert degraded == "autoconfig, srv, dns (dns.servfail); pacc pacc of example.com (http.timeout)"
 
 
 @pytest.mark.parametrize("status", [ProviderStatus.DISCONTINUED, ProviderStatus.NO_CLIENT_ACCESS])
