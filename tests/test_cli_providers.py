@@ -52,6 +52,13 @@ def test_a_provider_is_listed_for_whatever_a_help_desk_is_told(words: list[str],
     assert run("providers", "list", *words, "--json").records[0]["id"] == first
 
 
+def test_what_was_searched_for_cannot_act_on_a_terminal() -> None:
+    nothing = run("providers", "list", "\x1b[31mno\nsuch")
+    assert nothing.code == 1
+    assert nothing.stderr.count("\n") == 1
+    assert "\x1b" not in nothing.stderr
+
+
 def test_who_is_called_so_comes_before_who_has_such_servers() -> None:
     ids = [record["id"] for record in run("providers", "list", "qq.com", "--json").records]
     assert ids[0] == "qq"

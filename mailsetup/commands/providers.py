@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from .. import api, database, helptext, options, render, text
+from ..address import printable
 from ..errors import InputError
-from ..i18n import _
+from ..i18n import N_, _, fill
 from ..index import Index
 from . import EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 
@@ -46,7 +47,7 @@ def _list(words: tuple[str, ...], as_json: bool) -> int:
     found = database.search(Index.load(), words)
     render.providers(found, as_json=as_json, full=False)
     if not found:
-        click.echo(_("No provider has {words} in it.").format(words=text.listed(words)), err=True)
+        click.echo(fill(N_("No provider has {words} in it."), {"words": printable(text.listed(words))}), err=True)
     return EXIT_OK if found else EXIT_NOTHING
 
 
