@@ -304,7 +304,8 @@ def _failed(ip: str, error: OSError, results: dict[str, AddressResult]) -> NoRet
 def _connect_failed(error: OSError) -> ConnectFailed:
     if isinstance(error, ConnectionRefusedError):
         return ConnectFailed("tcp.refused")
-    if isinstance(error, ConnectionError):
+    # EPROTOTYPE is what macOS says to whoever sends while the connection is being cut.
+    if isinstance(error, ConnectionError) or error.errno == errno.EPROTOTYPE:
         return ConnectFailed("tcp.reset")
     timed_out = getattr(error, "winerror", None) == _ERROR_SEM_TIMEOUT
     if timed_out or isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:

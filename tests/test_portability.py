@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import errno
 import io
 import json
 import os
@@ -270,6 +271,10 @@ class AsyncTimeout(OSError):
 
 def test_a_connection_that_windows_gives_up_has_timed_out() -> None:
     assert _connect_failed(AsyncTimeout(22, "The semaphore timeout period has expired")).code == "tcp.timeout"
+
+
+def test_a_connection_that_is_cut_while_macos_sends_was_reset() -> None:
+    assert _connect_failed(OSError(errno.EPROTOTYPE, "Protocol wrong type for socket")).code == "tcp.reset"
 
 
 def test_a_machine_without_ipv6_uses_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
