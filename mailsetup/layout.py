@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from . import i18n, text
@@ -322,8 +322,8 @@ def probe_place(result: ProbeResult) -> str:
 
 
 def probe_columns() -> tuple[str, ...]:
-    """The headings of the table of verdicts."""
-    return (_("Setting"), _("Result"), "TLS", _("Days"), "ms", _("Log in with"))
+    """The headings of the table of verdicts, what can be left out last."""
+    return (_("Setting"), _("Result"), "TLS", _("Days"), "ms", _("Log in with"), _("ms per stage"))
 
 
 def probe_rows(results: Sequence[ProbeResult]) -> list[tuple[str, ...]]:
@@ -336,9 +336,16 @@ def probe_rows(results: Sequence[ProbeResult]) -> list[tuple[str, ...]]:
             str(result.tls.days_left) if result.tls and result.tls.days_left is not None else "–",
             f"{result.timing_ms.get('total', 0.0):.0f}",
             _few(result.mechanisms),
+            _stages(result.timing_ms),
         )
         for result in results
     ]
+
+
+def _stages(timing_ms: Mapping[str, float]) -> str:
+    """Where the time went: the stages, as JSON calls them, that took any."""
+    rounded = {stage: round(ms) for stage, ms in timing_ms.items() if stage != "total"}
+    return " ".join(f"{stage} {ms}" for stage, ms in rounded.items() if ms) or "–"
 
 
 def _few(names: Sequence[str]) -> str:

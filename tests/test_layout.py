@@ -339,17 +339,18 @@ def test_several_verdicts_end_with_what_to_use_and_with_what_the_failures_have_i
 
 def test_the_table_of_verdicts_says_what_is_known() -> None:
     silent = probed(Stage.CONNECT, "tcp.timeout")._replace(tls=None, timing_ms={})
-    fine = probed()._replace(mechanisms=("PLAIN", "LOGIN"))
+    times = {"dns": 20.4, "connect": 0.2, "tls": 20.6, "total": 41.6}
+    fine = probed()._replace(mechanisms=("PLAIN", "LOGIN"), timing_ms=times)
     assert layout.probe_rows([fine, silent]) == [
-        ("IMAP imap.example.com:993 SSL/TLS", "OK", "1.3", "60", "42", "PLAIN LOGIN"),
-        ("IMAP imap.example.com:993 SSL/TLS", "tcp.timeout", "–", "–", "0", "–"),
+        ("IMAP imap.example.com:993 SSL/TLS", "OK", "1.3", "60", "42", "PLAIN LOGIN", "dns 20 tls 21"),
+        ("IMAP imap.example.com:993 SSL/TLS", "tcp.timeout", "–", "–", "0", "–", "–"),
     ]
     assert len(layout.probe_columns()) == len(layout.probe_rows([fine])[0])
 
 
 def test_a_server_that_offers_everything_does_not_fill_the_screen() -> None:
     many = probed()._replace(mechanisms=tuple("X" * 60_000 for _ in range(60_000)))
-    ((*_others, mechanisms),) = layout.probe_rows([many])
+    ((*_others, mechanisms, _stages),) = layout.probe_rows([many])
     assert mechanisms.endswith(" …")
     assert len(mechanisms) < 200
 
