@@ -245,7 +245,7 @@ def _try_servers(answer: Lookup, wishes: Wishes) -> Step[tuple[Lookup, Proof]]:
     chosen = {candidate.endpoint.key for candidate in answer.recommended()}
     # A server that has a working stand-in needs no explanation.
     told = [result for result in results if result.candidate.endpoint.key in chosen]
-    yield from _tell_results(told, answer)
+    yield from _tell_results(told, answer, set())
     return answer, _proof(told, Proof.SERVERS, Proof.FAULT)
 
 
@@ -264,13 +264,14 @@ def _log_in(answer: Lookup) -> Step[Proof]:
     yield Say(_("Now the login. The {kind} is not shown while you type, and not stored.").format(kind=kind))
     question = _("{kind} of {username} (Enter alone: do not try):").format(kind=_capitalized(kind), username=username)
     proof = Proof.SERVERS
+    said: set[str] = set()
     for attempt in range(1, MAX_ATTEMPTS + 1):
         password = yield from ask_secret(question, copied=Authentication.PASSWORD not in kinds)
         if password is None:
             return proof
         yield Say(_("Logging in, once at each server …"))
         results = yield from prove(answer, password)
-        yield from _tell_results(results, answer)
+        yield from _tell_results(results, answer, said)
         proof = _proof(results, Proof.LOGIN, Proof.REFUSED)
         if not all(result.ok or result.code in _TYPED_AGAIN for result in results) or proof is Proof.LOGIN:
             return proof
@@ -292,16 +293,29 @@ def _password_kinds(answer: Lookup) -> tuple[Authentication, ...]:
     return tuple(dict.fromkeys(kind for kind in typed if kind in PASSWORDS)) if said else (Authentication.PASSWORD,)
 
 
-def _tell_results(results: Iterable[ProbeResult], answer: Lookup) -> Step[None]:
-    """What each server did, and what to do about it."""
+def _tell_results(results: Sequence[ProbeResult], answer: Lookup, said: set[str]) -> Step[None]:
+    """What each server did, and what to do about it unless that was ``said`` already; a common cause is told once."""
+    from .conclusion import cause  # where all works, there is nothing to conclude
+
+    common = None if all(result.ok for result in results) else cause(results, answer.notices)
     for result in results:
         diagnosis = about(result, answer.provider, i18n.language())
         words = text.probe_success(result) if diagnosis is None else diagnosis.message
         yield Say(text.introduced(layout.probe_place(result), words), f"{layout.verdict(result)}  ")
-        for remedy in () if diagnosis is None else diagnosis.remedy:
-            yield Say(remedy, "    -> ")
+        if diagnosis is not None and not (common and result in common.explained):
+            yield from _advise(diagnosis.remedy, said)
         for notice in result.notices:
             yield Say(text.notice(notice), "    ! ")
+    if common is not None:
+        yield Say(layout.why(common))
+        yield from _advise(common.remedy, said)
+
+
+def _advise(remedies: Iterable[str], said: set[str]) -> Step[None]:
+    for remedy in remedies:
+        if remedy not in said:
+            said.add(remedy)
+            yield Say(remedy, "    -> ")
 
 
 def _proof(results: Sequence[ProbeResult], good: Proof, bad: Proof) -> Proof:

@@ -413,6 +413,23 @@ def test_no_password_is_asked_for_while_a_server_does_not_work(codes: list[str],
     assert "no mail program was set up" in terminal.lines[-1]
 
 
+def test_what_the_failures_have_in_common_is_told_once_and_instead_of_the_same_advice_for_each() -> None:
+    codes = dict.fromkeys((INCOMING, SUBMISSION), "dns.timeout")
+    terminal = Terminal("n", offline=SIMPLE, codes=codes)
+    assert play(terminal) is Ending.NOT_ASKED
+    (place,) = [number for number, line in enumerate(terminal.lines) if line.startswith("Most likely cause: ")]
+    assert terminal.lines[place - 1].startswith("FAIL  SMTP")
+    assert terminal.lines[place + 1].startswith("    -> ")
+
+
+def test_advice_is_not_repeated_after_each_refusal() -> None:
+    terminal = Terminal("wrong", "wrong", PASSWORD, "", offline=SIMPLE, refusals=[{IMAP: "auth.bad_credentials"}] * 2)
+    assert play(terminal) is Ending.DONE
+    advice = [line for line in terminal.lines if line.startswith("    -> ")]
+    assert advice and len(advice) == len(set(advice))
+    assert sum(line.startswith("FAIL  IMAP") for line in terminal.lines) == 2
+
+
 def test_the_mail_program_can_be_set_up_although_a_server_does_not_work() -> None:
     terminal = Terminal("y", "", offline=SIMPLE, codes={SUBMISSION: "tcp.refused"})
     assert play(terminal) is Ending.FAULT

@@ -104,6 +104,7 @@ ARROWS: dict[str, set[str]] = {
         "address",
         "api",
         "bundling",
+        "conclusion",
         "diagnosis",
         "exporters",
         "i18n",
