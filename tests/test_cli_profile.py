@@ -104,6 +104,12 @@ def test_without_a_profile_it_is_a_file_for_a_new_one_and_that_is_said() -> None
     assert "--profile" in finished.stderr
 
 
+def test_an_address_that_was_taken_for_the_profile_is_told_so() -> None:
+    finished = run("export", "--to", "thunderbird-profile", "--offline", "--profile", QQ)
+    assert_usage_error(finished)
+    assert "put the address first" in finished.stderr
+
+
 @pytest.mark.parametrize("suffix", [".json", ".png", ".svg", ".SVG", ""])
 def test_the_suffix_of_the_file_chooses_the_form_of_the_code(tmp_path: Path, suffix: str) -> None:
     made = mailsetup.export(QQ, "thunderbird-android", offline=True)

@@ -86,6 +86,10 @@ def command(
         raise click.UsageError(_("give one address at a time: an export reads no list from standard input"))
     if "" in (output, folder, profile):
         raise click.UsageError(_("the name of the file or folder is empty"))
+    if target is None and profile is not None and "@" in profile:
+        raise click.UsageError(
+            _("--profile took {address} for a folder: put the address first").format(address=profile)
+        )
     if folder is not None:
         if target is None or format_name or output or profile or client_version or append:
             raise click.UsageError(
