@@ -25,6 +25,8 @@ MAX_HEADER_BYTES = 16 * 1024
 MAX_REDIRECTS = 5
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_TYPE_CHARACTERS = 127  # RFC 6838 §4.2 allows no longer names on either side of the slash
+# Many sites have a page for people in every place. Its beginning tells that it is none for us, however long it is.
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -166,9 +168,8 @@ class Web:
             raise
 
 
-async def _request(stream: Stream, place: _Place, content: bytes | None, *, wants_body: bool) -> _Answer:
-    """The answer to one GET, or to a POST of XML ``content``."""
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
+def _question(connection: h11.Connection, place: _Place, content: bytes | None) -> bytes:
+    """The bytes of one GET, or of a POST of XML ``content``."""
     fields = [
         ("Host", place.authority),
         ("User-Agent", f"mailsetup/{__version__}"),
@@ -180,7 +181,13 @@ async def _request(stream: Stream, place: _Place, content: bytes | None, *, want
         fields += [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(len(content)))]
     request = h11.Request(method="GET" if content is None else "POST", target=place.target, headers=fields)
     events: list[h11.Event] = [request, *([] if content is None else [h11.Data(data=content)]), h11.EndOfMessage()]
-    await stream.write(b"".join(connection.send(event) or b"" for event in events))
+    return b"".join(connection.send(event) or b"" for event in events)
+
+
+async def _request(stream: Stream, place: _Place, content: bytes | None, *, wants_body: bool) -> _Answer:
+    """The answer to one GET, or to a POST of XML ``content``."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
+    await stream.write(_question(connection, place, content))
     answer, body = _Answer(0), bytearray()
     while True:
         try:
@@ -193,12 +200,14 @@ async def _request(stream: Stream, place: _Place, content: bytes | None, *, want
                 answer = _Answer(status, _field(headers, b"location"), _media_type(_field(headers, b"content-type")))
                 if status != 200 or not wants_body:
                     return answer
-                if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
+                if _field(headers, b"content-encoding").lower() not in ("", "identity"):
                     # Unasked-for compression would make the size limit meaningless.
                     raise FetchFailed("http.incomplete", url=place.url, reason="content-encoding")
             case h11.Data(data=data):
                 body += data
                 if len(body) > MAX_BODY_BYTES:
+                    if answer.media_type in _PAGES:
+                        return answer._replace(body=bytes(body[:MAX_BODY_BYTES]))
                     raise FetchFailed("http.too_large", url=place.url, limit=str(MAX_BODY_BYTES))
             case h11.EndOfMessage():
                 return answer._replace(body=bytes(body))

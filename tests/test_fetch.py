@@ -10,8 +10,9 @@ import pytest
 
 from lab import Authority
 from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, StartTLS, Step, Wait
+from mailsetup import clientconfig
 from mailsetup.deadline import Deadline
-from mailsetup.errors import NetworkError
+from mailsetup.errors import InvalidConfig, NetworkError
 from mailsetup.fetch import MAX_BODY_BYTES, MAX_HEADER_BYTES, Web
 from mailsetup.model import NetworkOptions
 from mailsetup.net import Network
@@ -196,6 +197,15 @@ def test_plain_http_is_asked_only_when_the_user_allows_it(authority: Authority) 
     page, lines = fetch(script, authority, "http://{host}:{port}/", allow_http=True)
     assert (page.body, lines[0]) == (b"x", b"GET / HTTP/1.1")
     assert failure(script, authority, "http://{host}:{port}/") == "http.bad_scheme"
+
+
+def test_a_page_for_people_is_read_as_far_as_it_takes_to_see_that_it_is_one(authority: Authority) -> None:
+    head = "HTTP/1.1 200 OK\nContent-Type: text/html; charset=utf-8\nContent-Length: 900000"
+    page, _lines = fetch(respond(head, b"<!DOCTYPE html><html>" + b" " * 800_000), authority)
+    assert len(page.body) == MAX_BODY_BYTES
+    with pytest.raises(InvalidConfig) as refusal:
+        clientconfig.parse(page.body, "example.com", locator_is_own=True)
+    assert refusal.value.code == "discover.not_autoconfig"
 
 
 def test_the_media_type_is_told_without_parameters(authority: Authority) -> None:
