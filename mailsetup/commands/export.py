@@ -84,12 +84,7 @@ def command(
         raise click.UsageError(_("--json goes with --list only: an export is a file of its own format"))
     if target == "-":
         raise click.UsageError(_("give one address at a time: an export reads no list from standard input"))
-    if "" in (output, folder, profile):
-        raise click.UsageError(_("the name of the file or folder is empty"))
-    if target is None and profile is not None and "@" in profile:
-        raise click.UsageError(
-            _("--profile took {address} for a folder: put the address first").format(address=profile)
-        )
+    _check_names(target, output, folder, profile)
     if folder is not None:
         if target is None or format_name or output or profile or client_version or append:
             raise click.UsageError(
@@ -118,6 +113,16 @@ def command(
     for line in (*layout.preparations(answer), *layout.warnings(answer), *map(text.notice, notices)):
         click.echo(f"! {line}", err=True)
     return EXIT_OK
+
+
+def _check_names(target: str | None, output: str | None, folder: str | None, profile: str | None) -> None:
+    """Raise a usage error for names of files and folders that nobody means."""
+    if "" in (output, folder, profile):
+        raise click.UsageError(_("the name of the file or folder is empty"))
+    if target is None and profile is not None and "@" in profile:
+        raise click.UsageError(
+            _("--profile took {address} for a folder: put the address first").format(address=profile)
+        )
 
 
 def _for_whoever_has_a_file(answer: Lookup) -> Lookup:
