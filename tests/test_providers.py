@@ -180,6 +180,8 @@ gandi.net gandi mail.gandi.net:993 tls mail.gandi.net:995 tls mail.gandi.net:465
 one.com one.com imap.one.com:993 tls - send.one.com:465 tls
 yahoo.com.tw yahoo imap.mail.yahoo.com:993 tls pop.mail.yahoo.com:995 tls smtp.mail.yahoo.com:465 tls
 yahoo.com.hk yahoo imap.mail.yahoo.com:993 tls pop.mail.yahoo.com:995 tls smtp.mail.yahoo.com:465 tls
+docomo.ne.jp docomo imap.spmode.ne.jp:993 tls - smtp.spmode.ne.jp:465 tls
+ezweb.ne.jp au imap.ezweb.ne.jp:993 tls - -
 kakao.com kakao imap.kakao.com:993 tls pop.kakao.com:995 tls smtp.kakao.com:465 tls
 nate.com nate imap.nate.com:993 tls - smtp.mail.nate.com:465 tls
 centrum.cz centrum.cz imap.centrum.cz:993 tls - smtp.centrum.cz:465 tls
@@ -446,7 +448,7 @@ AT_MOST_MEDIUM = """
 qq pop3, exmail pop3, 163 pop3, 126 pop3, yeah pop3, sina pop3, aliyun pop3, 139 pop3, sohu pop3, 189 pop3, 263 pop3,
 21cn pop3, wo pop3, 88.com pop3, zju pop3, office365-cn pop3, tom pop3, tom smtp, tom-vip smtp,
 aliyun-qiye-legacy imap, aliyun-qiye-legacy smtp, yahoo-jp imap, yahoo-jp pop3, aol pop3, zoho pop3, kakao pop3,
-centrum.cz imap, centrum.cz smtp, freemail.hu smtp
+centrum.cz imap, centrum.cz smtp, freemail.hu smtp, docomo smtp, au imap
 """
 
 
