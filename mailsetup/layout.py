@@ -315,6 +315,11 @@ def verdict(result: ProbeResult) -> str:
     return _("OK") if result.ok else _("FAIL")
 
 
+def stage(result: ProbeResult) -> str:
+    """The code of a failure, and what was going on."""
+    return f"{result.code}{text.in_brackets([text.stage(result.stage)])}"
+
+
 def probe_place(result: ProbeResult) -> str:
     """The setting that was probed, on one line."""
     endpoint = result.candidate.endpoint
@@ -387,7 +392,7 @@ def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> li
         message = text.probe_success(result) if diagnosis is None else diagnosis.message
         lines.append(f"{verdict(result)}  {text.introduced(probe_place(result), message)}")
         if diagnosis is not None:
-            lines.append(f"      {result.code} ({text.stage(result.stage)})")
+            lines.append(f"      {stage(result)}")
             lines += [f"      -> {remedy}" for remedy in diagnosis.remedy if result not in explained]
         lines += [f"      ! {text.notice(item)}" for item in result.notices]
     if (use := choice(results)) is not None:

@@ -101,7 +101,9 @@ def providers(found: Sequence[Provider], *, as_json: bool, full: bool) -> None:
 
             write_json(jsonform.provider_object(provider))
         elif full:
-            _print(layout.provider_lines(provider))
+            for line in layout.provider_lines(provider):
+                mark = "! " if line.startswith("! ") else ""
+                _print(paragraph(mark, line.removeprefix(mark)) if mark else [line])
         else:
             domains = " ".join(provider.domains[:6]) + (" …" if len(provider.domains) > 6 else "")
             _print([f"{provider.id}\t{text.provider_name(provider)}\t{provider.status}\t{domains}"])
@@ -352,7 +354,7 @@ def _verdict_on_terminal(console: Console, result: ProbeResult, provider: Provid
         _hanging(console, "  ", text.probe_success(result))
         return
     _hanging(console, "  ", diagnosis.message)
-    _hanging(console, "  ", f"{result.code} ({text.stage(result.stage)})", style="dim")
+    _hanging(console, "  ", layout.stage(result), style="dim")
     if advise:
         _advice_on_terminal(console, diagnosis.remedy)
 

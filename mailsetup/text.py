@@ -338,7 +338,7 @@ def asking(target: str, sources: Sequence[str]) -> str:
         return _("Connecting to the servers of {target} …").format(target=target)
     if not sources:
         return _("Asking {target} …").format(target=target)
-    return _("Asking {target}: {sources} …").format(target=target, sources=", ".join(sources))
+    return _("Asking {target}: {sources} …").format(target=target, sources=listed(sources))
 
 
 def complaint(message: str) -> str:

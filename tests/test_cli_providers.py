@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mailsetup.text import cells
 from product import run
+from terminal import posix, session
 
 DATABASE = Path(__file__).parent.parent / "data" / "providers.yaml"
 GOOD = """\
@@ -165,3 +167,12 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
         finished = run("providers", "check", str(path))
         assert finished.code == 2
         assert re.fullmatch(r"mailsetup: error: [^\n]+\n", finished.stderr)
+
+
+@posix
+def test_the_notes_of_a_provider_fit_the_terminal(tmp_path: Path) -> None:
+    with session("providers", "show", "qq", folder=tmp_path, language="zh", columns=60) as terminal:
+        lines = terminal.end().shown.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("! [service-must-be-enabled]"))
+    assert cells(lines[first]) <= 60
+    assert lines[first + 1].startswith("  ") and cells(lines[first + 1]) <= 60
