@@ -24,6 +24,7 @@ from .model import (
     Authentication,
     Candidate,
     Lookup,
+    Notice,
     ProbeResult,
     Protocol,
     Status,
@@ -93,6 +94,11 @@ def guide(address: str | None, wishes: Wishes) -> Step[Ending]:
     if address is None:
         yield Say("")
     answer = yield from _find(address, wishes)
+    while any(notice.code == "no-such-domain" for notice in answer.notices):
+        yield Say(text.notice(Notice("no-such-domain", {"domain": answer.address.domain_unicode})))
+        if not (typed := (yield from ask(_("Your mail address (Enter alone: end):")))):
+            return Ending.NOTHING
+        answer = yield from _find(typed, wishes)
     if answer.status is not Status.FOUND:
         for line in layout.lookup_lines(answer, explain=False):
             yield Say(line)

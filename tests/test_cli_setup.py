@@ -121,17 +121,17 @@ def test_it_can_be_interrupted_while_the_network_is_asked(lab: Lab, folder: Path
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "words"),
+    ("address", "answers", "code", "words"),
     [
-        ("fred@unknown.test", 1, "does not exist"),
-        ("fred@empty.test", 1, "nothing found"),
-        ("fred@err500.test", 3, "could not find out"),
+        ("fred@unknown.test", ("",), 1, "does not exist"),
+        ("fred@empty.test", (), 1, "nothing found"),
+        ("fred@err500.test", (), 3, "could not find out"),
     ],
 )
 def test_the_end_of_a_conversation_without_settings_is_told_by_the_exit_code(
-    lab: Lab, address: str, code: int, words: str, folder: Path
+    lab: Lab, address: str, answers: tuple[str, ...], code: int, words: str, folder: Path
 ) -> None:
-    ended = play("setup", address, *lab.network_options, answers=(), folder=folder)
+    ended = play("setup", address, *lab.network_options, answers=answers, folder=folder)
     assert ended.code == code
     assert words in " ".join(ended.shown.split())
 

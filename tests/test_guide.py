@@ -271,6 +271,16 @@ def test_there_are_never_two_empty_lines_together(given: str | None) -> None:
     assert not any(one == other == "" for one, other in zip(terminal.lines, terminal.lines[1:], strict=False))
 
 
+def test_the_address_is_asked_for_again_where_its_domain_does_not_exist() -> None:
+    gone = unknown("fred@exmaple.org")._replace(notices=(Notice("no-such-domain", {"domain": "exmaple.org"}),))
+    terminal = Terminal(FRED, "", "", offline=SIMPLE, online={"fred@exmaple.org": gone})
+    assert play(terminal, "fred@exmaple.org") is Ending.DONE
+    assert "The domain exmaple.org does not exist. Is it spelled correctly?" in terminal.lines
+    assert terminal.questions[0] == "Your mail address (Enter alone: end):"
+    terminal = Terminal("", online={"fred@exmaple.org": gone})
+    assert play(terminal, "fred@exmaple.org") is Ending.NOTHING
+
+
 # What was found
 
 
