@@ -69,14 +69,17 @@ def program() -> NoReturn:
         _finish(sys.stdout)
         _finish(sys.stderr)
     except KeyboardInterrupt:
-        _end_interrupted()
+        try:
+            _end_interrupted()
+        except KeyboardInterrupt:  # the impatient press the keys twice
+            _end_interrupted()
     os._exit(code)
 
 
 def _end_interrupted() -> NoReturn:
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the impatient press the keys twice
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _finish(sys.stdout)
     _finish(sys.stderr, i18n._("mailsetup: interrupted") + "\n")
     os._exit(EXIT_INTERRUPTED)

@@ -249,6 +249,28 @@ def test_ctrl_c_at_any_moment_ends_with_one_line(name: str) -> None:
         assert (moment, done.returncode, done.stderr.strip()) == (moment, 130, b"mailsetup: interrupted")
 
 
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_ctrl_c_twice_ends_with_one_line(moment: int) -> None:
+    # The second one comes with the n-th step that is taken to end the program.
+    interrupted = (
+        "import signal, sys, mailsetup.__main__ as program\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "steps = iter(range(int(sys.argv[1]) - 1, -1, -1))\n"
+        "def step(_frame, event, _argument):\n"
+        "    if event == 'line' and next(steps, None) == 0: signal.raise_signal(signal.SIGINT)\n"
+        "    return step\n"
+        "def ending(frame, _event, _argument):\n"
+        "    return step if frame.f_code.co_name == '_end_interrupted' else None\n"
+        "def main():\n"
+        "    sys.settrace(ending)\n"
+        "    raise KeyboardInterrupt\n"
+        "program.main = main\n"
+        "program.program()"
+    )
+    done = start("-c", interrupted, str(moment))
+    assert (done.returncode, done.stderr.strip()) == (130, b"mailsetup: interrupted")
+
+
 def test_ctrl_c_while_python_clears_something_up_counts() -> None:
     interrupted = (
         "import signal, sys, mailsetup.__main__ as program\n"
