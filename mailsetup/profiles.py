@@ -27,8 +27,7 @@ def find(name: str) -> Path:
     Raise InputError: ``input.no_profile``, ``input.several_profiles`` or ``input.not_a_profile``.
     """
     if name != DEFAULT:
-        # A shell leaves the tilde of --profile=~/… alone, and the command to undo must work in every folder.
-        return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111 -- Path.expanduser raises for unknown users
+        return Path(name).absolute()  # the command to undo must work in every folder
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises where a service or container has no home
     found = [profile for root in roots(sys.platform, os.environ, home) if (profile := started_in(root))]
     if not found:

@@ -161,12 +161,6 @@ def test_a_named_folder_is_the_same_wherever_the_command_to_undo_is_run(
     assert profiles.find("some/folder") == tmp_path / "some" / "folder"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="HOME is not looked at")
-def test_a_tilde_that_the_shell_left_alone_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert profiles.find("~/x.default") == tmp_path / "x.default"
-
-
 def test_an_account_is_added_and_everything_else_stays_byte_for_byte(profile: Path) -> None:
     backup = profiles.add(profile, fred)
     assert backup == profile / "prefs.js.bak1"
