@@ -167,6 +167,30 @@ def test_on_a_terminal_no_url_of_the_ledger_is_broken(language: str) -> None:
     assert len(starts) == 1
 
 
+def test_what_is_the_same_for_all_settings_is_said_once_below_a_narrower_table() -> None:
+    lookup = answer(report("autoconfig", endpoint(), endpoint(SMTP, "smtp.example.com", 465)))
+    columns, rows, below = layout.narrow_lookup(lookup)
+    assert columns == ("Protocol", "Server", "Port", "Encryption", "Certainty")
+    assert [row[:3] for row in rows] == [("IMAP", "imap.example.com", "993"), ("SMTP", "smtp.example.com", "465")]
+    assert [line.partition(":")[0] for line in below] == ["User name", "Log in with"]
+    different = endpoint(SMTP, "smtp.example.com", 465, username_form="local-part")
+    columns, rows, below = layout.narrow_lookup(answer(report("autoconfig", endpoint(), different)))
+    assert "User name" in columns
+    assert [line.partition(":")[0] for line in below] == ["Log in with"]
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "  User name: "), ("zh", "  用户名：")])
+def test_the_narrowest_form_of_the_settings_has_no_table(language: str, name: str) -> None:
+    i18n.use(language)
+    try:
+        lines = layout.narrowest_lookup_lines(answer(report("autoconfig", endpoint())))
+    finally:
+        i18n.use("en")
+    assert lines[0] == "IMAP imap.example.com:993 SSL/TLS"
+    assert lines[1].startswith(name)
+    assert len(lines) == 4
+
+
 def test_no_answer_says_what_to_try_next() -> None:
     empty = report("autoconfig")
     nothing = layout.lookup_lines(answer(empty), explain=False)
