@@ -133,9 +133,7 @@ def test_an_unencrypted_port_is_skipped_and_never_contacted(source: Path) -> Non
         source.write_text(entry("one", imap=f"{MAIL}:{server.port} plain"), "utf-8")
         options = ["--nameserver", names.option, "--allow-private", "--json"]
         finished = run("providers", "verify", "--all", "--providers", str(source), *options)
-        server._socket.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            server._socket.accept()
+        assert not server.was_called()
         assert names.questions == []
     assert finished.code == 0
     assert (finished.record["verdict"], finished.record["code"]) == ("skipped", "skipped.plaintext")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import dns.rcode
 import pytest
 
+from clock import is_within
 from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, provider
 from lab import Authority
 from lab.fakes import Expect, Say, ScriptedServer, SilentServer, StartTLS, Step, Wait
@@ -262,7 +263,7 @@ def test_words_that_a_provider_refuses_with_are_understood(authority: Authority)
 
 
 def test_a_server_that_never_answers_delays_nobody_else(authority: Authority) -> None:
-    async def work(options: NetworkOptions, resolver: Resolver) -> tuple[list[str], float, str | None]:
+    async def work(options: NetworkOptions, resolver: Resolver) -> tuple[list[str], bool, str | None]:
         with SilentServer() as silent:
             async with ScriptedServer(IMAPS, authority.server_context("mail.good.test")) as good:
                 dead = [listed(f"dead{n}", imaps(f"mail.dead{n}.test", silent.port)) for n in range(3)]
@@ -270,18 +271,18 @@ def test_a_server_that_never_answers_delays_nobody_else(authority: Authority) ->
                     [*dead, listed("good", imaps("mail.good.test", good.port))], everything=False
                 )
                 order: list[str] = []
-                first_after_s, started = 0.0, time.monotonic()
+                in_time, started = False, time.monotonic()
                 async with contextlib.aclosing(verifying.verify(candidates, options, resolver)) as results:
                     async for result in results:
                         if not order:
-                            first_after_s = time.monotonic() - started
+                            in_time = is_within(started, 0.2, slack_s=0.5)
                         order.append(result.candidate.endpoint.host)
-                return order, first_after_s, result.code
+                return order, in_time, result.code
 
     hosts = ["mail.good.test", *(f"mail.dead{n}.test" for n in range(3))]
-    order, first_after_s, code = run(work, authority, hosts=hosts, timeout_s=1, jobs=4)
+    order, in_time, code = run(work, authority, hosts=hosts, timeout_s=1, jobs=4)
     assert (order[0], set(order[1:])) == ("mail.good.test", set(hosts[1:]))
-    assert first_after_s < 0.7
+    assert in_time
     assert code == "tls.timeout"
 
 
@@ -291,7 +292,7 @@ def test_closing_the_results_hangs_up() -> None:
             candidates = verifying.endpoints([listed("dead", imaps("mail.dead.test", silent.port))], everything=False)
             async with contextlib.aclosing(verifying.verify(candidates, options, resolver)) as results:
                 waiting = asyncio.ensure_future(anext(results))
-                connection = await asyncio.to_thread(lambda: silent._socket.accept()[0])
+                connection = await asyncio.to_thread(silent.accept)
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting

@@ -193,6 +193,11 @@ class SilentServer(_Socket):
         super().__init__(socket.SOCK_STREAM, host, port)
         self._socket.listen(100)  # the kernel completes the handshake; nobody need call accept()
 
+    def accept(self) -> socket.socket:
+        """A connection; raise TimeoutError if none comes."""
+        self._socket.settimeout(_PATIENCE_S)
+        return self._socket.accept()[0]
+
     def was_called(self) -> bool:
         """Whether a connection is waiting."""
         return bool(select.select([self._socket], [], [], 0)[0])
