@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from clock import is_within
 from lab import Lab
 from lab.fakes import SilentUDP
 from mailsetup import __version__, api, i18n
@@ -163,7 +164,7 @@ def test_servers_under_names_that_one_would_guess_are_found_by_trying_them(lab: 
 def test_a_guessed_name_with_a_certificate_of_another_is_nothing(lab: Lab) -> None:
     started = time.monotonic()
     record = look_up(lab, "misguess.test").record
-    assert time.monotonic() - started < 5  # neither silence nor lost packets keep it waiting until the deadline
+    assert is_within(started, 3, slack_s=2)  # neither silence nor lost packets keep it waiting until the deadline
     guesses = [line for line in record["sources"] if line["source"] == "guess"]
     assert {line["status"] for line in guesses} == {"nothing"}
     assert guesses[0]["code"] == "tls.cert.hostname"
@@ -402,7 +403,7 @@ def test_200_targets_are_answered_in_their_order(lab: Lab) -> None:
     )
     assert [record["query"] for record in finished.records] == lines
     assert finished.code == 2
-    assert time.monotonic() - started < 30
+    assert is_within(started, 10, slack_s=20)
 
 
 def test_each_record_is_written_as_soon_as_it_is_ready(lab: Lab) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clock import is_within
 from lab.fakes import Blackhole, Expect, Reset, Say, ScriptedServer, ScriptedUDP, SilentUDP, Wait
 from mailsetup.deadline import Deadline
 from mailsetup.errors import ConnectFailed, InputError, LookupFailed
@@ -121,7 +122,7 @@ def test_a_name_server_that_is_not_there_is_not_waited_for() -> None:
     with pytest.raises(LookupFailed) as failure:
         with_network(lambda network: network.addresses("a.test"), f"127.0.0.1:{port}")
     assert failure.value.code == "dns.refused"
-    assert time.monotonic() - started < QUERY_TIMEOUT_S
+    assert is_within(started, QUERY_TIMEOUT_S / 2, slack_s=QUERY_TIMEOUT_S / 2)
 
 
 @pytest.mark.parametrize("name", ["x" * 64 + ".test", "a..test", ".".join(["x" * 60] * 5)])
@@ -298,6 +299,7 @@ def test_a_dead_first_address_does_not_delay_the_second_by_much() -> None:
             started = time.monotonic()
             stream = await network.connect_to([hole.host, server.host], hole.port, attempts)
             elapsed = time.monotonic() - started
+            assert is_within(started, 0.5, slack_s=0.5)
             assert await stream.read() == b"hi\r\n"
             stream.close()
             return stream.ip, elapsed, attempts
@@ -305,7 +307,7 @@ def test_a_dead_first_address_does_not_delay_the_second_by_much() -> None:
     with Blackhole() as hole:
         ip, elapsed, attempts = with_network(connect)
     assert ip == "127.0.0.2"
-    assert 0.2 < elapsed < 1.0  # the second starts after the attempt delay
+    assert elapsed > 0.2  # the second starts after the attempt delay
     assert [attempt.outcome for attempt in attempts] == ["skipped", "ok"]
 
 
@@ -341,7 +343,7 @@ def test_a_connection_that_nobody_accepts_ends_at_the_deadline() -> None:
     with Blackhole() as hole, pytest.raises(ConnectFailed) as failure:
         with_network(lambda network: network.connect_to([hole.host], hole.port), seconds=0.4)
     assert failure.value.code == "tcp.timeout"
-    assert time.monotonic() - started < 1.0
+    assert is_within(started, 0.4, slack_s=0.6)
 
 
 def test_a_stream_tells_a_reset_from_an_end() -> None:
