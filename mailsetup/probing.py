@@ -7,6 +7,7 @@ tried anywhere else, because a second wrong attempt is what locks accounts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import NamedTuple
 
 from . import address as addresses
@@ -179,10 +180,17 @@ class _Account:
         protocol, security = candidate.endpoint.protocol, candidate.endpoint.security
         if self._refused or protocol in self._tried or security is Security.PLAIN:
             return None
-        sender = str(self._work.address) if self._work.address is not None else username
         # What cannot be seen to arrive is not sent.
         message = self._message if protocol is Protocol.SMTP and self._receivers else None
-        return Login(username, self._secret, sender, self._work.imap_id, message)
+        return Login(username, self._secret, self._sender(username), self._work.imap_id, message)
+
+    def _sender(self, username: str) -> str:
+        """The address to try sending with; "" if only a domain and a login name are known."""
+        address = self._work.address
+        if address is None or address.local_part is None:
+            with contextlib.suppress(InputError):
+                address = _address_of(username)
+        return "" if address is None or address.local_part is None else str(address)
 
     def _receiver(self) -> Receiver:
         """Where to look for the message: IMAP keeps one connection for that, POP3 needs many."""

@@ -413,6 +413,25 @@ def test_a_login_needs_a_user_name_and_a_single_target() -> None:
     assert "--user" in nameless.stderr
 
 
+def test_the_user_name_is_the_sender_where_only_the_domain_was_given(lab: Lab) -> None:
+    finished = probe(lab, "example.test", "--user", FRED, "--password-stdin", stdin=lab.accounts[FRED] + "\n")
+    assert [(r["code"], r["stage"]) for r in finished.record["results"]] == [
+        *((None, "mailbox"), (None, "mailbox"), (None, "send"))
+    ]
+    assert finished.code == 0
+
+
+@pytest.mark.parametrize("protocols", [["smtp"], ["imap"], ["imap", "pop3"]])
+def test_a_message_is_sent_only_if_it_can_be_sent_and_seen_to_arrive(protocols: list[str]) -> None:
+    wanted = [word for protocol in protocols for word in ("--protocol", protocol)]
+    with NameServer({}) as server:
+        options = ["--send-test", "--yes", "--password-stdin", "--nameserver", server.option]
+        finished = run("probe", FRED, *options, *wanted, stdin=b"secret\n")
+        assert server.questions == []
+    assert finished.code == 2
+    assert "servers for sending and receiving" in finished.stderr
+
+
 @pytest.mark.parametrize(("user", "password"), [("me\nthem", "secret"), ("me", "a\0b")])
 def test_a_login_that_would_break_a_command_line_is_a_usage_error(lab: Lab, user: str, password: str) -> None:
     finished = run(

@@ -93,6 +93,9 @@ def command(
     login = login or send_test or bool(source.options())
     if login and not is_single(targets):
         raise click.UsageError(_("a login is tried for one target at a time"))
+    wanted = wanted_protocols(protocols)
+    if send_test and (Protocol.SMTP not in wanted or wanted == {Protocol.SMTP}):
+        raise InputError("input.message_needs_address")
     # Before anything is sent: a password that cannot be had is a usage error, whatever the servers say.
     if send_test and not yes:
         _ask_for_consent(targets[0])
@@ -104,7 +107,7 @@ def command(
         started = time.monotonic()
         plan = await api.plan_async(
             target,
-            protocols=wanted_protocols(protocols),
+            protocols=wanted,
             everything=everything,
             username=user,
             options=options,
