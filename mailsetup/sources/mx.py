@@ -54,9 +54,11 @@ def interpret(records: list[MXRecord], target: Target, validator: str | None = N
         return Found(code="dns.null_mx", detail="0 .", notices=(Notice("null-mx"),))
     domain = target.address.domain
     gateway: Found | None = None
+    unknown: MXRecord | None = None
     for record in exchangers:
         provider = target.database.by_mx(record.host)
         if provider is None:
+            unknown = unknown or record
             continue
         detail = f"{record.host} -> {provider.id}"
         if provider.status in _GATEWAYS:
@@ -66,6 +68,10 @@ def interpret(records: list[MXRecord], target: Target, validator: str | None = N
         evidence = evidence_in_dns(NAME, domain, detail, validator)
         # Plain DNS is not authenticated, so the pointer limits how sure the settings can be.
         at_most = Confidence.HIGH if evidence.trusted else Confidence.MEDIUM
+        if unknown is not None and unknown.preference < record.preference:
+            # It may be an unknown filter of the hoster's customer, or the mail server, to which the hoster is a spare.
+            at_most = Confidence.LOW
+            evidence = evidence._replace(detail=f"{evidence.detail}, after {unknown.host}")
         found = candidates(provider, evidence, domain, record.host, at_most=at_most)
         return Found(found, evidence.detail, provider=provider)
     return gateway or Found(detail=", ".join(record.host for record in exchangers)[:200])

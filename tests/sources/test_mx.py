@@ -57,6 +57,15 @@ def test_the_most_preferred_known_exchanger_decides() -> None:
     assert discover(MXRecord(10, "in.other.net"), MXRecord(10, "in.hoster.net")).provider == HOSTER  # by name
 
 
+def test_a_hoster_behind_an_unknown_exchanger_may_be_only_its_spare() -> None:
+    behind = discover(MXRecord(10, "mail.example.com"), MXRecord(20, "in.hoster.net"))
+    assert {candidate.confidence for candidate in behind.candidates} == {Confidence.LOW}
+    assert behind.candidates[0].evidence[0].detail == "in.hoster.net -> hoster, after mail.example.com"
+    for others in (MXRecord(20, "mail.example.com"), MXRecord(10, "aa.example.com")):
+        beside = discover(MXRecord(10, "in.hoster.net"), others)
+        assert {candidate.confidence for candidate in beside.candidates} == {Confidence.MEDIUM}
+
+
 def test_a_null_mx_says_that_the_domain_takes_no_mail() -> None:
     report = discover(MXRecord(0, ""))
     assert (report.status, report.code) == (Status.NOTHING, "dns.null_mx")
