@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from . import i18n, text
@@ -11,6 +11,7 @@ from .model import LIVE, Candidate, Lookup, Notice, ProbeResult, Provider, Provi
 
 if TYPE_CHECKING:
     from .conclusion import Cause
+    from .diagnosis import Diagnosis
 
 # Warnings that name something to do before the first login.
 _PREPARATIONS = frozenset({"service-must-be-enabled", "auth-code", "app-password", "oauth2-only", "imap-id"})
@@ -378,22 +379,38 @@ def why(found: Cause) -> str:
     return _("Most likely cause: {cause}").format(cause=found.message)
 
 
-def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> list[str]:
-    """Every verdict as plain text, and what they amount to; advice that a common cause makes pointless is left out."""
-    from .conclusion import cause  # only a probe has use for these
+def diagnoses(
+    results: Sequence[ProbeResult], provider: Provider | None, explained: Sequence[ProbeResult]
+) -> Iterator[tuple[ProbeResult, Diagnosis | None]]:
+    """Every verdict with its diagnosis; without advice if it is among the ``explained``, or stands there already."""
     from .diagnosis import about
 
-    common = cause(results)
-    explained = () if common is None else common.explained
-
-    lines = []
+    given: set[tuple[str, ...]] = set()
     for result in results:
         diagnosis = about(result, provider, i18n.language())
+        if diagnosis is not None and (result in explained or diagnosis.remedy in given):
+            yield result, diagnosis._replace(remedy=())
+            continue
+        if diagnosis is not None:
+            given.add(diagnosis.remedy)
+        yield result, diagnosis
+
+
+def probe_lines(results: Sequence[ProbeResult], provider: Provider | None) -> list[str]:
+    """Every verdict as plain text, and what they amount to; advice that a common cause makes pointless is left out.
+
+    So is advice that has been given already.
+    """
+    from .conclusion import cause  # only a probe has use for these
+
+    common = cause(results)
+    lines = []
+    for result, diagnosis in diagnoses(results, provider, () if common is None else common.explained):
         message = text.probe_success(result) if diagnosis is None else diagnosis.message
         lines.append(f"{verdict(result)}  {text.introduced(probe_place(result), message)}")
         if diagnosis is not None:
             lines.append(f"      {stage(result)}")
-            lines += [f"      -> {remedy}" for remedy in diagnosis.remedy if result not in explained]
+            lines += [f"      -> {remedy}" for remedy in diagnosis.remedy]
         lines += [f"      ! {text.notice(item)}" for item in result.notices]
     if (use := choice(results)) is not None:
         lines.append(use)

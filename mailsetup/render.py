@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from . import __version__, i18n, layout, text
+from . import __version__, layout, text
 from .answers import with_others
 from .i18n import _
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from .diagnosis import Diagnosis
     from .errors import MailsetupError
     from .model import Lookup, ProbeResult, Provider
 
@@ -318,12 +319,11 @@ def _probe_on_terminal(query: str, results: Sequence[ProbeResult], provider: Pro
         console.print(table)
         console.print()
     common = cause(results)
-    explained = () if common is None else common.explained
-    for result in results:
+    for result, diagnosis in layout.diagnoses(results, provider, () if common is None else common.explained):
         # The table has no room for what was proved beyond the connection: the login, a message that arrived.
         in_table = table is not None and result.ok and result.stage not in (Stage.MAILBOX, Stage.SEND)
         if not in_table:
-            _verdict_on_terminal(console, result, provider, advise=result not in explained)
+            _verdict_on_terminal(console, result, diagnosis)
         for notice in result.notices:
             place = f"{layout.probe_place(result)}: " if in_table else ""
             _hanging(console, "  ! ", place + text.notice(notice), style="yellow")
@@ -342,12 +342,9 @@ def _verdicts_table(console: Console, results: Sequence[ProbeResult]) -> Table |
     return next((table for table in tables if _fits(console, table)), None)
 
 
-def _verdict_on_terminal(console: Console, result: ProbeResult, provider: Provider | None, *, advise: bool) -> None:
+def _verdict_on_terminal(console: Console, result: ProbeResult, diagnosis: Diagnosis | None) -> None:
     from rich.text import Text
 
-    from .diagnosis import about
-
-    diagnosis = about(result, provider, i18n.language())
     mark = Text(layout.verdict(result) + " ", style="bold green" if result.ok else "bold red")
     console.print(mark + Text(layout.probe_place(result), style="bold not green not red"))
     if diagnosis is None:
@@ -355,8 +352,7 @@ def _verdict_on_terminal(console: Console, result: ProbeResult, provider: Provid
         return
     _hanging(console, "  ", diagnosis.message)
     _hanging(console, "  ", layout.stage(result), style="dim")
-    if advise:
-        _advice_on_terminal(console, diagnosis.remedy)
+    _advice_on_terminal(console, diagnosis.remedy)
 
 
 def _advice_on_terminal(console: Console, remedies: Sequence[str]) -> None:

@@ -361,6 +361,16 @@ def test_several_verdicts_end_with_what_to_use_and_with_what_the_failures_have_i
     assert len(lines) > position + 2
 
 
+def test_advice_that_stands_there_already_is_not_repeated() -> None:
+    private = probed(Stage.DNS, "dns.private_address")
+    private = private._replace(facts={"host": "imap.example.com", "address": "10.0.0.1"})
+    again = private._replace(facts={"host": "smtp.example.com", "address": "10.0.0.2"})
+    lines = layout.probe_lines([private, again, probed(Stage.GREETING, "greeting.bye")], None)
+    assert sum("--allow-private" in line for line in lines) == 1
+    assert [line for line in lines if "10.0.0." in line and line.startswith("FAIL")] == [lines[0], lines[5]]
+    assert lines[-1].startswith("      -> ")  # other trouble has other advice
+
+
 def test_the_table_of_verdicts_says_what_is_known() -> None:
     silent = probed(Stage.CONNECT, "tcp.timeout")._replace(tls=None, timing_ms={})
     times = {"dns": 20.4, "connect": 0.2, "tls": 20.6, "total": 41.6}
