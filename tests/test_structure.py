@@ -55,6 +55,7 @@ ARROWS: dict[str, set[str]] = {
     "tls": FACTS | {"wire"},
     "deadline": {"errors"},
     "eventloop": set(),
+    "checkout": {"errors"},
     "turns": {"deadline", "errors"},
     "resolver": {"address", "deadline", "errors", "turns"},
     "net": FACTS | {"deadline", "resolver", "sources", "tls"},
@@ -130,7 +131,7 @@ ARROWS: dict[str, set[str]] = {
     | {"api", "bulk", "commands", "compiler", "exporting", "files", "helptext", "i18n", "index", "journal", "layout"}
     | {"options", "password", "patching", "piped", "probing", "render", "reports", "resolver", "text", "verifying"}
     | {"address", "explaining", "jsonform", "pasted", "wire"}  # explain
-    | {"database", "eventloop"}  # verify
+    | {"checkout", "database", "eventloop"}  # verify
     | {"publishing"}  # publish
     | {"auditing", "clients", "findings"}  # audit
     | {"exporters", "guide", "profiles", "questions"}  # setup

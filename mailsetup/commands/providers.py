@@ -8,7 +8,6 @@ import click
 
 from .. import api, database, helptext, options, render, text
 from ..address import printable
-from ..errors import InputError
 from ..i18n import N_, _, fill
 from ..index import Index
 from . import EXIT_NOTHING, EXIT_OK, EXIT_USAGE
@@ -72,30 +71,13 @@ def _show(key: str, as_json: bool) -> int:
 @options.common
 def _check(file: str | None) -> int:
     """Check the source of the database."""
-    from .. import compiler
+    from .. import checkout, compiler
 
-    path = provider_file() if file is None else Path(file)
-    checked, faults = compiler.compile_providers(read_source(path), str(path))
+    path = checkout.find() if file is None else Path(file)
+    checked, faults = compiler.compile_providers(checkout.read(path), str(path))
     for fault in faults:
         click.echo(str(fault))
     if faults:
         return EXIT_USAGE
     click.echo(_("{path}: no faults; providers: {count}").format(path=path, count=len(checked)))
     return EXIT_OK
-
-
-def read_source(path: Path) -> bytes:
-    """The content of a ``providers.yaml``; raise InputError if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError("input.unreadable", path=str(path), reason=error.strerror or "") from None
-
-
-def provider_file() -> Path:
-    """The hand-written file in a checkout: beside the package, or below the current folder."""
-    name = Path("data", "providers.yaml")
-    for path in (Path(__file__).parent.parent.parent / name, name):
-        if path.exists():
-            return path
-    raise InputError("input.no_provider_file")

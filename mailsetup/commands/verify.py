@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .. import eventloop, helptext, options, render, text
+from .. import checkout, eventloop, helptext, options, render, text
 from ..errors import InputError, NetworkError
 from ..i18n import _
 from ..index import Index
 from ..model import Candidate, NetworkOptions, Provider
 from . import EXIT_FAILED, EXIT_FAULT, EXIT_OK
-from .providers import provider_file, read_source
 
 if TYPE_CHECKING:
     from ..journal import Journal
@@ -91,7 +90,7 @@ def command(
     providers = list({provider.id: provider for provider in chosen}.values())  # an ID and its domain are one provider
     candidates = verifying.endpoints(providers, everything=everything)
     names = [verifying.name(candidate.endpoint) for candidate in candidates]
-    to_patch = None if patch is None else source or provider_file()
+    to_patch = None if patch is None else source or checkout.find()
     work = _Work(index.digest, providers, candidates, names, _report_files(output), to_patch)
     for path in (*work.reports, *([patch] if patch else ())):
         if path.exists() and not force:  # told now, not after an hour of work
@@ -126,7 +125,7 @@ def _compile(source: Path) -> Index:
     from .. import compiler
     from ..index import encode
 
-    body = read_source(source)
+    body = checkout.read(source)
     providers, faults = compiler.compile_providers(body, str(source))
     if faults:
         raise InputError("input.faulty_providers", path=str(source), fault=str(faults[0]))
@@ -214,7 +213,7 @@ def _write_patch(patch: Path, source: Path, work: _Work, journal: Journal) -> No
         for candidate, record in zip(work.candidates, _records(work, journal), strict=True)
         if record["verdict"] == verifying.Verdict.WORKS
     }
-    made = patching.make(read_source(source), _name_in_checkout(source), reached, {p.id for p in work.providers})
+    made = patching.make(checkout.read(source), checkout.name(source), reached, {p.id for p in work.providers})
     if made.left_out:
         ids = ", ".join(made.left_out)
         click.echo(_("not in the patch, because they share their sources: {ids}").format(ids=ids), err=True)
@@ -222,10 +221,3 @@ def _write_patch(patch: Path, source: Path, work: _Work, journal: Journal) -> No
         files.write(patch, made.diff.encode(), private=False, force=True)
     else:
         click.echo(_("nothing to record, so no patch was written"), err=True)
-
-
-def _name_in_checkout(path: Path) -> str:
-    """How git calls a file: by its path from the root of the checkout."""
-    path = path.resolve()
-    root = next((parent for parent in path.parents if (parent / ".git").exists()), path.parent)
-    return path.relative_to(root).as_posix()
