@@ -39,7 +39,7 @@ def in_encoding(text: bytes, encoding: str) -> bytes:
     """``text``, which is UTF-8, as a stream of ``encoding`` shows it: what it cannot express, plainer or as escapes."""
     shown = text.decode()
     if encoding == "ascii":
-        shown = shown.translate(str.maketrans({"–": "-", "…": "...", "“": '"', "”": '"'}))
+        shown = shown.replace("…", "...").translate(str.maketrans("–“”", '-""'))
     return shown.encode(encoding, "backslashreplace")
 
 
