@@ -36,7 +36,7 @@ class Resolver:
     def __init__(self, nameservers: tuple[str, ...] = (), *, trust_ad: bool = False) -> None:
         """``trust_ad`` says that ``nameservers``, and the way to them, are to be trusted when they report validation.
 
-        Raise InputError for a name server that is not an IP address, LookupFailed if the system names none.
+        Raise InputError for a name server that is not an IP address.
         """
         # 100 ms and more: imported here, on the network path only.
         import dns.asyncresolver
@@ -45,8 +45,6 @@ class Resolver:
         import dns.resolver
 
         places = [nameserver(text) for text in nameservers or system_nameservers()]
-        if not places:
-            raise LookupFailed("dns.no_resolver")
         self._resolver = dns.asyncresolver.Resolver(configure=False)
         self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*place) for place in places]
         self._believed = believed((address for address, _port in places), trust_ad=bool(nameservers) and trust_ad)
@@ -75,6 +73,8 @@ class Resolver:
 
     async def ask(self, name: str, kind: str, deadline: Deadline) -> dns.resolver.Answer:
         """The answer for ``name``, empty if the name has no such record; raise LookupFailed."""
+        if not self._resolver.nameservers:
+            raise LookupFailed("dns.no_resolver")  # of this system; what needs no name works all the same
         key = (name, kind)
         if key not in self._running:
             self._running[key] = asyncio.create_task(self._ask(name, kind))

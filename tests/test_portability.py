@@ -17,16 +17,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import dns.resolver
 import pytest
 
 from lab import Authority
 from lab.fakes import SilentServer
-from mailsetup import cli, piped, profiles
+from mailsetup import api, cli, piped, profiles
 from mailsetup.deadline import Deadline
-from mailsetup.errors import InputError, LookupFailed
-from mailsetup.model import AddressResult, NetworkOptions
+from mailsetup.errors import InputError
+from mailsetup.model import AddressResult, NetworkOptions, Status
 from mailsetup.net import Network, _connect_failed
 from mailsetup.preferences import Preferences
 from mailsetup.resolver import Resolver, system_nameservers
@@ -169,14 +170,26 @@ def test_the_resolvers_of_the_system_are_those_that_it_names(
     assert system_nameservers(str(path)) == found
 
 
-def test_a_system_that_cannot_tell_its_resolvers_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable(*_arguments: object, **_options: object) -> None:
+def test_a_registry_that_cannot_be_read_names_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable() -> None:
         raise FileNotFoundError(2, "no such key in the registry")
 
-    monkeypatch.setattr("mailsetup.resolver.sys.platform", "win32")
+    monkeypatch.setattr("mailsetup.resolver.sys", SimpleNamespace(platform="win32"))
     monkeypatch.setattr(dns.resolver, "Resolver", unreadable)
-    with pytest.raises(LookupFailed, match=r"dns\.no_resolver"):
-        Resolver()
+    assert system_nameservers() == []
+
+
+def test_a_system_without_resolver_can_do_what_needs_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailsetup.resolver.system_nameservers", list)
+    with SilentServer() as server:
+        by_address, by_name = (
+            api.probe(f"imaps://{host}:{server.port}", options=NetworkOptions(timeout_s=0.3, allow_private=True))
+            for host in (server.host, "mail.test")
+        )
+    assert [result.code for result in (*by_address, *by_name)] == ["tls.timeout", "dns.no_resolver"]
+    assert api.lookup("nobody.test").status is Status.FAILED
+    with pytest.raises(InputError, match=r"input\.several_at_signs"):
+        api.probe("a@b@c")
 
 
 AUTHORITIES = (
