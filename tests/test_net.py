@@ -97,8 +97,9 @@ def test_an_alias_that_leads_back_to_itself_has_its_code() -> None:
 @pytest.mark.produces("dns.malformed")
 def test_an_answer_over_tcp_that_makes_no_sense_has_its_code() -> None:
     async def ask() -> None:
-        with ScriptedUDP(truncated) as udp:
-            async with ScriptedServer([Say(b"\x00\x03abc"), Wait()], port=udp.port):
+        # The port of TCP first: other connections use many of them, and hardly anything uses one of UDP.
+        async with ScriptedServer([Say(b"\x00\x03abc"), Wait()]) as tcp:
+            with ScriptedUDP(truncated, port=tcp.port) as udp:
                 resolver = Resolver((f"{udp.host}:{udp.port}",))
                 await Network(NetworkOptions(), resolver, Deadline(5)).addresses("a.test")
 
