@@ -57,7 +57,6 @@ PURE = (
     "message.py",
     "model.py",
     "pasted.py",
-    "piped.py",
     "portal.py",
     "pox.py",
     "preferences.py",
