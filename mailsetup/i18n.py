@@ -72,7 +72,7 @@ def fill(template: str, facts: Mapping[str, str]) -> str:
 
 
 def join(parts: Sequence[str]) -> str:
-    """``parts`` as one text; a Chinese one has a space between a Chinese character and a Latin letter, and nowhere else.
+    """``parts`` as one text; a Chinese one has a space where a Chinese character meets a Latin letter, nowhere else.
 
     So a template need not know what is filled in: 服务器拒绝, but smtp.qq.com 拒绝.
     """

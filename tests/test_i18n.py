@@ -395,7 +395,7 @@ def test_what_is_filled_into_a_chinese_text_decides_about_the_space_before_it() 
     template = "{host} wants a login first: {reply}"
     assert i18n.fill(template, {"host": "服务器", "reply": "登录 失败"}) == "服务器要求先登录：登录 失败"
     assert i18n.fill(template, {"host": "smtp.qq.com"}) == "smtp.qq.com 要求先登录：…"
-    assert i18n.fill("{value!r} is not a valid {number_type}.", {"value": "a'b"}) == "\"a'b\" 不是有效的数字。"
+    assert i18n.fill("{value!r} is not a valid {number_type}.", {"value": "a'b"}) == '"a\'b" 不是有效的数字。'
 
 
 def test_an_english_text_is_joined_as_it_is() -> None:
