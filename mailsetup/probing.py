@@ -205,6 +205,8 @@ def timeout_s(options: NetworkOptions) -> float:
 def parse_endpoint(text: str) -> Endpoint | None:
     """The endpoint that ``text`` names, or None if it can only be an address or domain; raise InputError."""
     scheme, separator, rest = text.partition("://")
+    if ":" in text and text != text.strip(" "):
+        raise InputError("input.spaces", query=addresses.printable(text))
     if separator:
         if scheme.lower() not in SCHEMES:
             raise InputError("input.scheme", query=addresses.printable(text), schemes=", ".join(SCHEMES))
@@ -232,7 +234,7 @@ def _host_and_port(text: str, query: str) -> tuple[str, int | None]:
     # An IP address or localhost is allowed where the user names the endpoint, though never from the network.
     if not literal_addresses(host):
         try:
-            host = addresses.parse_host(host)
+            host = addresses.parse_host(host.removesuffix("."))  # as in zone files
         except InputError:
             raise InputError("input.bad_host", query=addresses.printable(query)) from None
     return host, number

@@ -304,6 +304,7 @@ def test_every_bad_input_has_its_own_words_on_one_line(tmp_path: Path) -> None:
         ("smtp.qq.com:25", Endpoint(SMTP, "smtp.qq.com", 25, Security.STARTTLS)),
         ("imaps://[::1]:993", Endpoint(IMAP, "::1", 993, TLS)),
         ("imaps://127.0.0.1", Endpoint(IMAP, "127.0.0.1", 993, TLS)),
+        ("imap.qq.com.:993", Endpoint(IMAP, "imap.qq.com", 993, TLS)),
         ("smtp://localhost", Endpoint(SMTP, "localhost", 587, Security.STARTTLS)),
         ("imaps://imap.例子.中国", Endpoint(IMAP, "imap.xn--fsqu00a.xn--fiqs8s", 993, TLS)),
         ("fred@qq.com", None),
@@ -313,6 +314,12 @@ def test_every_bad_input_has_its_own_words_on_one_line(tmp_path: Path) -> None:
 )
 def test_an_endpoint_is_told_from_an_address(typed: str, expected: Endpoint | None) -> None:
     assert probing.parse_endpoint(typed) == expected
+
+
+@pytest.mark.parametrize("typed", [" imaps://imap.qq.com", "imap.qq.com:993 "])
+def test_spaces_around_an_endpoint_are_what_is_wrong_with_it(typed: str) -> None:
+    with pytest.raises(InputError, match=r"input\.spaces"):
+        probing.parse_endpoint(typed)
 
 
 @pytest.mark.parametrize(
