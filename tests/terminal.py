@@ -24,9 +24,10 @@ _QUIET_S = 0.1
 # Does what a login shell does for the programs that it starts, and tells us by a byte whenever the program begins to
 # read: only then is what is on the screen a question, and nothing that is typed gets lost.
 _PROGRAM = """
-import builtins, fcntl, getpass, os, runpy, sys, termios
+import builtins, fcntl, getpass, os, runpy, signal, sys, termios
 
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background, where it is ignored
 channel = int(sys.argv.pop(1))
 
 def telling(read):
