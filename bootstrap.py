@@ -186,25 +186,26 @@ def demonstrate() -> None:
 def run_tests() -> bool:
     """Run all tests: first those about limits of time and memory, with nothing else running; then two halves at once.
 
-    The halves, the exports and the others, mostly wait, for servers and for other people's programs. They are shown one
-    after the other. Each proves what its own documents claim.
+    The halves, the folders below tests and the files in it, mostly wait, for servers and for other people's programs.
+    They are shown one after the other. Each proves what its own documents claim.
     """
     pytest = [PYTHON, "-m", "coverage", "run", "--parallel-mode", "-m", "pytest"]
-    others_only = ("--ignore=tests/exporters",)
+    folders = ["tests/exporters", "tests/sources", "tests/wire"]
+    files = ["--ignore=" + folder for folder in folders]
     say("testing limits of time and memory")
-    in_time = run(*pytest, *others_only, "-m", "alone")
-    say("testing the exports; the other tests run meanwhile and are shown after them")
+    in_time = run(*pytest, *files, "-m", "alone")
+    say("testing " + ", ".join(folders) + "; the other tests run meanwhile and are shown after them")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "others.txt"
         with log.open("wb") as output:
             others = subprocess.Popen(
-                [*pytest, *others_only, "-m", "not alone"],
+                [*pytest, *files, "-m", "not alone"],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         try:
-            passed = run(*pytest, "tests/exporters")
+            passed = run(*pytest, *folders)
             with log.open("rb") as output:
                 while True:
                     ended = others.poll() is not None
