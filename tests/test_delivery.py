@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from email import message_from_bytes
 
 import pytest
 
 from account import HOST, LI, Account, log_in, plan
-from clock import is_within
+from clock import Stopwatch
 from fakes import provider as a_provider
 from lab import Authority
 from lab.fakes import Respond, Say, StartTLS, Step
@@ -165,9 +164,9 @@ def test_pop3_connects_again_to_see_what_is_new(authority: Authority) -> None:
 def test_a_message_that_does_not_come_is_told_in_time_with_where_to_look(
     protocol: Protocol, authority: Authority
 ) -> None:
-    started = time.monotonic()
+    watch = Stopwatch()
     incoming, smtp = probed(MailService(arrives_at=None), authority, protocol=protocol, timeout_s=2)
-    assert is_within(started, 2, slack_s=2)
+    assert watch.is_within(2, slack_s=2)
     assert incoming.ok
     assert (smtp.ok, smtp.code, smtp.stage, smtp.retryable) == (False, "send.not_arrived", Stage.SEND, False)
     diagnosis = about(smtp, None, "en")

@@ -11,14 +11,13 @@ import select
 import socket
 import ssl
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import pytest
 
-from clock import is_within
+from clock import Stopwatch
 from lab import Authority
 from lab.fakes import Close, Expect, Reset, Say, ScriptedServer, SilentServer, StartTLS, Step, Wait
 from mailsetup.model import Stage
@@ -138,9 +137,9 @@ def play(
                 probe, server, scheme, authority, *arguments, password=password, timeout_s=timeout_s
             )
 
-    started = time.monotonic()
+    watch = Stopwatch()
     finished = asyncio.run(converse())
-    assert is_within(started, timeout_s)
+    assert watch.is_within(timeout_s)
     assert all(line.isprintable() for line in (finished.stdout + finished.stderr).split("\n"))
     return finished
 

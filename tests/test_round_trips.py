@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from clock import Stopwatch, slowness
 from distance import DistantLoop
 from lab import Lab
 from mailsetup import api
@@ -55,13 +56,13 @@ CHAINS = (
 )
 
 
-def wall_s(chain: Chain, lab: Lab, nameserver: str = "") -> float:
-    """How long a lookup takes when every server is ``ROUND_TRIP_S`` away."""
+def wall_s(chain: Chain, lab: Lab, nameserver: str = "") -> tuple[float, float]:
+    """How long a lookup takes when every server is ``ROUND_TRIP_S`` away, without what others took, and with it."""
     options = NetworkOptions(nameservers=(nameserver or lab.nameserver,), ca_file=str(lab.ca_file), allow_private=True)
     with asyncio.Runner(loop_factory=lambda: DistantLoop(ROUND_TRIP_S)) as runner:
-        started = time.monotonic()
+        watch, started = Stopwatch(), time.monotonic()
         answer = runner.run(api.lookup_async(f"fred@{chain.domain}", options=options))
-        elapsed_s = time.monotonic() - started
+        elapsed_s = watch.elapsed_s(), time.monotonic() - started
     assert answer.status is chain.status
     return elapsed_s
 
@@ -77,10 +78,12 @@ def compare(chain: Chain, lab: Lab, nameserver: str = "") -> None:
     needed_s = chain.round_trips * ROUND_TRIP_S
     measured: list[float] = []
     while len(measured) < ATTEMPTS and (not measured or min(measured) > TOLERANCE * needed_s):
-        measured.append(wall_s(chain, lab, nameserver))
+        own_s, whole_s = wall_s(chain, lab, nameserver)
+        assert whole_s >= needed_s  # nobody is faster than the chain: it has been counted right
+        measured.append(own_s)
     print(f"{min(measured) / ROUND_TRIP_S:.1f} round trips, {chain.round_trips} needed")  # noqa: T201  # the figure
-    # Nobody is faster than the chain: it has been counted right.
-    assert needed_s <= min(measured) <= TOLERANCE * needed_s
+    in_time = min(measured) <= TOLERANCE * needed_s
+    assert in_time or min(measured) <= needed_s * (1 + (TOLERANCE - 1) * slowness())
 
 
 @pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain.domain)

@@ -8,7 +8,6 @@ import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import date
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 import dns.rcode
 import pytest
 
-from clock import is_within
+from clock import Stopwatch
 from fakes import IMAP, PLAIN, POP3, SMTP, STARTTLS, TLS, provider
 from lab import Authority
 from lab.fakes import Expect, Say, ScriptedServer, SilentServer, StartTLS, Step, Wait
@@ -271,11 +270,11 @@ def test_a_server_that_never_answers_delays_nobody_else(authority: Authority) ->
                     [*dead, listed("good", imaps("mail.good.test", good.port))], everything=False
                 )
                 order: list[str] = []
-                in_time, started = False, time.monotonic()
+                in_time, watch = False, Stopwatch()
                 async with contextlib.aclosing(verifying.verify(candidates, options, resolver)) as results:
                     async for result in results:
                         if not order:
-                            in_time = is_within(started, 0.2, slack_s=0.5)
+                            in_time = watch.is_within(0.2, slack_s=0.5)
                         order.append(result.candidate.endpoint.host)
                 return order, in_time, result.code
 
