@@ -117,8 +117,8 @@ def test_a_deadline_covers_finding_the_servers_and_probing_them() -> None:
             ("silent.half.test", "A"): [server.host],
         }
         with options(MostlySilent(records)) as network:
-            assert timed("lookup", "half.test", *network, timeout_s=1.5).code == 0
-            assert timed("probe", "half.test", *network, timeout_s=1.5).code == 4
+            assert timed("lookup", "half.test", *network, timeout_s=4).code == 0
+            assert timed("probe", "half.test", *network, timeout_s=4).code == 4
 
 
 def test_a_deadline_covers_an_export_too() -> None:
