@@ -6,10 +6,11 @@ window=$1 password=$2 done=$3
 shift "$(($# < 3 ? $# : 3))"
 
 wait_for() {
-    deadline=$(($(date +%s) + 25))
+    deadline=$(($(date +%s) + 50))
     until "$@" > /dev/null 2>&1; do
         if [ "$(date +%s)" -gt "$deadline" ]; then
             echo "did not come about: $*" >&2
+            tail -n 20 log >&2
             kill -s KILL "$program"
             wait "$program"
             exit 1
@@ -32,9 +33,24 @@ has_focus() {
     [ "$(xdotool getwindowfocus -f)" = "$id" ]
 }
 
-claws-mail --debug "$@" > log 2>&1 &
-program=$!
-wait_for xdotool search --name "$window"
+# A program that ends before it shows anything has lost its display: once more, but not again and again.
+shows() {
+    xdotool search --name "$window" && return
+    if ! kill -0 "$program" && [ "$starts" -lt 3 ]; then
+        start "$@"
+    fi
+    false
+}
+
+start() {
+    starts=$((starts + 1))
+    claws-mail --debug "$@" > log 2>&1 &
+    program=$!
+}
+
+starts=0
+start "$@"
+wait_for shows "$@"
 if [ -n "$password" ]; then
     wait_for has_focus
     xdotool type "$password"
