@@ -204,7 +204,7 @@ def test_a_wrong_name_in_a_certificate_is_told_with_the_right_ones(lab: Lab) -> 
 def test_what_is_wrong_with_an_endpoint_has_its_code(
     lab: Lab, target: str, code: str, stage: str, exit_code: int
 ) -> None:
-    finished = probe(lab, target, "--timeout", "1.5")
+    finished = probe(lab, target, "--timeout", "4")
     verdict = result(finished)
     assert (finished.code, verdict["outcome"], verdict["code"], verdict["stage"]) == (exit_code, "failed", code, stage)
     assert verdict["message"]
