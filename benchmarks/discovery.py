@@ -79,6 +79,7 @@ async def _converse(
     lines: tuple[bytes, ...], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: bytes = b"\r\n"
 ) -> None:
     """Send the first line, then one more for each that arrives."""
+    # Clients hang up when they know enough.
     with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
         for line in lines:
             writer.write(line)
@@ -223,7 +224,7 @@ def main() -> int:
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C goes to the whole group, and the parent tells of it
             asyncio.run(_serve(options.serve))
         return 0
     with tempfile.TemporaryDirectory() as name, _server(Path(name)) as server:

@@ -45,7 +45,7 @@ class _Names(asyncio.DatagramProtocol):
 
 
 async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError, ssl.SSLError):
+    with contextlib.suppress(ConnectionError, ssl.SSLError):  # clients hang up when they know enough
         writer.write(GREETING)
         await reader.readline()
     writer.transport.abort()
@@ -128,7 +128,7 @@ def main() -> int:
     parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C goes to the whole group, and the parent tells of it
             asyncio.run(_serve(options.serve))
         return 0
     if options.client:

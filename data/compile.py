@@ -33,7 +33,7 @@ _UNUSED_HEADERS = (
 )
 
 sys.path.insert(0, str(ROOT))  # this checkout, never an installed copy; an isolated build has no other
-from mailsetup import compiler, index, refusal_compiler, refusals  # noqa: E402  # needs the line above
+from mailsetup import compiler, index, refusal_compiler, refusals  # noqa: E402  # needs sys.path as set above
 from mailsetup.errors import DataError  # noqa: E402  # needs sys.path as set above
 
 try:

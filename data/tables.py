@@ -18,7 +18,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 
 sys.path.insert(0, str(ROOT))  # this checkout, never an installed copy
-from mailsetup import compiler, database, i18n, layout, text  # noqa: E402  # needs the line above
+from mailsetup import compiler, database, i18n, layout, text  # noqa: E402  # needs sys.path as set above
 from mailsetup.i18n import _  # noqa: E402  # needs sys.path as set above
 from mailsetup.model import (  # noqa: E402  # needs sys.path as set above
     Address,

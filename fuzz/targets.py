@@ -78,7 +78,7 @@ def _check_text(texts: Iterable[str]) -> None:
 
 def autoconfig(data: bytes) -> None:
     """A configuration file (config-v1.1.xml)."""
-    with contextlib.suppress(InvalidConfig):
+    with contextlib.suppress(InvalidConfig):  # a refusal is a verdict
         found = clientconfig.parse(data, "example.com", locator_is_own=True)
         assert found.endpoints
         _check_text([found.provider_id, found.display_name, *found.domains, *found.skipped])
@@ -90,7 +90,7 @@ def autoconfig(data: bytes) -> None:
 
 def autodiscover(data: bytes) -> None:
     """An answer of Autodiscover (POX)."""
-    with contextlib.suppress(InvalidConfig):
+    with contextlib.suppress(InvalidConfig):  # a refusal is a verdict
         pox.parse(data)
 
 
@@ -98,7 +98,7 @@ def pacc_file(data: bytes) -> None:
     """A PACC file, with the digest that it must have."""
     digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
     page = Page("https://example.com/", ("https://example.com/",), data)
-    with contextlib.suppress(InvalidConfig):
+    with contextlib.suppress(InvalidConfig):  # a refusal is a verdict
         found = pacc.interpret(page, pacc.digests([f"v=UAAC1; a=sha256; d={digest}"]))
         _check_text([found.detail])
 
@@ -121,11 +121,11 @@ def handshake(data: bytes) -> None:
 def query(data: bytes) -> None:
     """What somebody types: an address or an endpoint."""
     text = data.decode("utf-8", "surrogateescape")
-    with contextlib.suppress(InputError):
+    with contextlib.suppress(InputError):  # a refusal is a verdict
         parsed = address.parse(text)
         assert parsed.domain.isascii()
         assert address.parse(str(parsed)) == parsed
-    with contextlib.suppress(InputError):
+    with contextlib.suppress(InputError):  # a refusal is a verdict
         endpoint = probing.parse_endpoint(text)
         assert endpoint is None or 0 < endpoint.port < 65536
 

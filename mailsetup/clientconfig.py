@@ -245,7 +245,7 @@ def _services(elements: Iterable[ET.Element], domain: str) -> Iterator[Service]:
                 host, port = _host(text_of(element, "hostname"), domain), _port(text_of(element, "port"))
                 yield Service(_SERVICES_BY_HOST[kind], host=host, port=port)
         except _UnusableError:
-            continue
+            continue  # services are an extra: one that makes no sense is not worth a word
 
 
 def _domains(provider: ET.Element, domain: str, locator_is_own: bool) -> tuple[tuple[str, ...], tuple[str, ...], bool]:

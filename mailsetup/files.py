@@ -93,7 +93,7 @@ def back_up(path: Path, body: bytes) -> Path:
         try:
             _create(backup, (body,), private=True)
         except FileExistsError:
-            continue
+            continue  # an older backup: the next number
         backup.chmod(mode)
         return backup
     raise AssertionError  # count() does not end

@@ -67,7 +67,7 @@ def _from_stdin() -> str:
 
 def _from_command(command: str, error: str) -> str:
     # The user's own command line, with the user's own shell, like every client's password command.
-    done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False)  # noqa: S602  # see above
+    done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False)  # noqa: S602  # what the user typed
     if done.returncode != 0:
         raise InputError(error, reason=_("exit code {code}").format(code=done.returncode))
     # A byte that is no text becomes a character that no login sends: better no attempt than a wrong one.

@@ -97,7 +97,7 @@ def _corrected(line: str) -> str:
         try:
             again = line.encode(wrong).decode(right)
         except UnicodeError:
-            continue
+            continue  # not misread in this way
         if _CJK.search(again):
             return "".join(character for character in again if character.isprintable())
     return line

@@ -188,7 +188,7 @@ class _Account:
         """The address to try sending with; "" if only a domain and a login name are known."""
         address = self._work.address
         if address is None or address.local_part is None:
-            with contextlib.suppress(InputError):
+            with contextlib.suppress(InputError):  # a login name need not be an address
                 address = _address_of(username)
         return "" if address is None or address.local_part is None else str(address)
 

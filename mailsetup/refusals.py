@@ -31,7 +31,7 @@ def encode(refusals: Iterable[Refusal], digest: str) -> bytes:
 def read(path: str | os.PathLike[str] = PATH) -> tuple[str, tuple[Refusal, ...]]:
     """The digest and the refusals of a compiled file; raise DataError if it is missing or of another version."""
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:  # noqa: PTH123  # see PATH
+        with open(path, encoding="utf-8", newline="\n") as file:  # noqa: PTH123  # PATH is no Path
             header, *lines = file.read().split("\n")
     except OSError:
         raise DataError("data.index_missing", path=str(path)) from None

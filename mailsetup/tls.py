@@ -91,7 +91,7 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
 
 def _trusts_anybody(context: ssl.SSLContext) -> bool:
     folder = ssl.get_default_verify_paths().capath  # whose files are not counted: each is read when it is needed
-    return context.cert_store_stats()["x509"] > 0 or bool(folder and os.listdir(folder))  # noqa: PTH208  # names are enough
+    return context.cert_store_stats()["x509"] > 0 or bool(folder and os.listdir(folder))  # noqa: PTH208  # whether there is a name is enough
 
 
 def describing_context() -> ssl.SSLContext:
@@ -245,10 +245,10 @@ def _read(certificate: x509.Certificate) -> _Certificate:
         return [str(attribute.value) for oid in wanted for attribute in name.get_attributes_for_oid(oid)]
 
     names, urls = [], []
-    with contextlib.suppress(x509.ExtensionNotFound):
+    with contextlib.suppress(x509.ExtensionNotFound):  # old certificates have none
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = alternative.get_values_for_type(x509.DNSName)
-    with contextlib.suppress(x509.ExtensionNotFound):
+    with contextlib.suppress(x509.ExtensionNotFound):  # nobody need have one
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
         places = [
             d.access_location.value for d in access if d.access_method == AuthorityInformationAccessOID.CA_ISSUERS

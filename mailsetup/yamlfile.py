@@ -186,7 +186,7 @@ def _compose(text: str) -> yaml.Node | None:
     # a little more. What a file is told must not depend on the machine, so only its consent counts.
     quick = getattr(yaml, "CSafeLoader", None)
     if quick is not None:
-        with contextlib.suppress(yaml.YAMLError, RecursionError):
+        with contextlib.suppress(yaml.YAMLError, RecursionError):  # the other loader says what is wrong
             _check_depth(text, quick)
             return yaml.compose(text, quick)
     return yaml.compose(text, yaml.SafeLoader)

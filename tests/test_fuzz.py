@@ -15,7 +15,7 @@ from mailsetup.model import Protocol
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # the targets are no part of the package
-from fuzz import targets  # noqa: E402  # needs the line above
+from fuzz import targets  # noqa: E402  # needs sys.path as set above
 
 FOUND = sorted((ROOT / "fuzz" / "found").glob("*/*"))
 

@@ -99,7 +99,7 @@ class BlockingServer:
     def _serve(self) -> None:
         while True:
             connection, _client = self._listener.accept()
-            with connection, contextlib.suppress(OSError):
+            with connection, contextlib.suppress(OSError):  # the program hangs up whenever it likes
                 if self._ending:
                     return
                 connection.settimeout(5)

@@ -229,7 +229,7 @@ class Witness(threading.Thread):
             self.listener.accept()[0], server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
         )
         client.settimeout(10)
-        with contextlib.suppress(ssl.SSLError, ConnectionError):
+        with contextlib.suppress(ssl.SSLError, ConnectionError):  # one that does not trust it goes away
             client.do_handshake()
             client.recv(1)  # in TLS 1.3 the refusal comes after the server's part of the handshake
         return client

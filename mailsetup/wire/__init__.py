@@ -198,7 +198,7 @@ def decode(line: bytes) -> str:
             text = line.decode(encoding)
             break
         except UnicodeDecodeError:
-            continue
+            continue  # not in this encoding
     else:
         text = line.decode("latin-1")
     if text.isprintable():

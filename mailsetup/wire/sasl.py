@@ -122,8 +122,7 @@ class Exchange:
         try:
             return base64.b64decode(challenge, validate=True)
         except binascii.Error:
-            pass
-        raise fail("auth.protocol_error", challenge)
+            raise fail("auth.protocol_error", challenge) from None
 
     def _remember(self, *sent: Secret) -> None:
         """A server may repeat what it was sent. The user name alone is no secret: refusals often name it."""

@@ -192,6 +192,7 @@ class LoginRecorder:
 
     def _converse(self, connection: socket.socket) -> None:
         context = self._context
+        # A client may hang up at any point, or refuse the certificate.
         with suppress(OSError), connection, _encrypted(connection, context) if context else connection as stream:
             stream.settimeout(_TIMEOUT_S)
             stream.sendall(b"* OK ready\r\n")

@@ -20,7 +20,7 @@ IMAP = Protocol.IMAP
 # keeps it out of the way of other programs.
 READ = """
 import json, os, sys, warnings
-warnings.simplefilter("ignore")
+warnings.simplefilter("ignore")  # of Debian's package, which is older than its Python
 sys.path.insert(0, "/usr/share/offlineimap3")
 from offlineimap.CustomConfig import CustomConfigParser
 from offlineimap.localeval import LocalEval

@@ -84,9 +84,9 @@ class Daemon:
 
     def reap(self) -> None:
         """Wait for the program's end, then end whatever it left behind."""
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(subprocess.TimeoutExpired):  # it is killed below
             self._process.wait(_STOP_S)
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # nothing is left
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
