@@ -170,7 +170,7 @@ async def discover_async(
         address,
         index(),
         options,
-        resolver or Resolver(options.nameservers, trust_ad=options.trust_ad),
+        resolver or Resolver.of(options),
         known=known,
         protocols=frozenset(protocols),
         whole_ledger=whole_ledger,
@@ -230,7 +230,7 @@ async def probe_async(
     from .resolver import Resolver
 
     options = options or NetworkOptions()
-    resolver = resolver or Resolver(options.nameservers, trust_ad=options.trust_ad)
+    resolver = resolver or Resolver.of(options)
     secret = _secret(password, token)
     work = await plan_async(
         target, protocols=protocols, everything=everything, username=username, options=options, resolver=resolver
@@ -372,7 +372,7 @@ async def audit_async(
 
     options = options or NetworkOptions()
     address = addresses.parse_domain(domain)
-    resolver = resolver or Resolver(options.nameservers)
+    resolver = resolver or Resolver.of(options)
     return auditing.judge(await survey.take(address, index(), options, resolver, verify=verify))
 
 

@@ -8,11 +8,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .address import parse_port
 from .deadline import Deadline
 from .errors import InputError, LookupFailed
+from .model import NetworkOptions
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Resolver:
     """DNS questions with answers shared by everything that runs on one event loop."""
 
     _believed: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, options: NetworkOptions) -> Self:
+        """The resolver that the user wants; raise as when it is made otherwise."""
+        return cls(options.nameservers, trust_ad=options.trust_ad)
 
     def __init__(self, nameservers: tuple[str, ...] = (), *, trust_ad: bool = False) -> None:
         """``trust_ad`` says that ``nameservers``, and the way to them, are to be trusted when they report validation.

@@ -99,7 +99,7 @@ async def verify_all(
             keep(skipped_record(candidate, code, _today()))
         else:
             to_probe.append(candidate)
-    async with contextlib.aclosing(verify(to_probe, options, Resolver(options.nameservers))) as results:
+    async with contextlib.aclosing(verify(to_probe, options, Resolver.of(options))) as results:
         async for result in results:
             keep(record(result, _today()))
 

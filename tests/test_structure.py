@@ -57,7 +57,7 @@ ARROWS: dict[str, set[str]] = {
     "eventloop": set(),
     "checkout": {"errors"},
     "turns": {"deadline", "errors"},
-    "resolver": {"address", "deadline", "errors", "turns"},
+    "resolver": FACTS | {"address", "deadline", "turns"},
     "net": FACTS | {"deadline", "resolver", "sources", "tls"},
     "fetch": FACTS | {"__init__", "address", "tls", "net", "prober", "sources"},
     "prober": FACTS | {"tls", "net", "wire"},

@@ -62,7 +62,7 @@ def shared_resolver(options: NetworkOptions) -> Callable[[], Resolver]:
     def make() -> Resolver:
         from ..resolver import Resolver
 
-        return Resolver(options.nameservers, trust_ad=options.trust_ad)
+        return Resolver.of(options)
 
     return make
 

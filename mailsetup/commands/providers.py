@@ -9,7 +9,6 @@ import click
 from .. import api, database, helptext, options, render, text
 from ..address import printable
 from ..i18n import N_, _, fill
-from ..index import Index
 from . import EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 
 
@@ -43,7 +42,7 @@ def command() -> None:
 @options.common
 def _list(words: tuple[str, ...], as_json: bool) -> int:
     """List providers."""
-    found = database.search(Index.load(), words)
+    found = database.search(api.index(), words)
     render.providers(found, as_json=as_json, full=False)
     if not found:
         click.echo(fill(N_("No provider has {words} in it."), {"words": printable(text.listed(words))}), err=True)
